@@ -1,0 +1,1 @@
+"""What runs the examples and judges them; see `run_all.py` for the command."""
