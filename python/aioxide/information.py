@@ -1,0 +1,43 @@
+"""What `python -m aioxide --info` prints, all of it read off the running process."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sys
+
+from aioxide import _core
+from aioxide.event_loop import EventLoop
+
+
+def describe() -> str:
+    """Return the versions, the backend, and where each method of the event loop comes from, one fact a line."""
+    methods = _methods_by_origin()
+    facts = {
+        "aioxide": _core.__version__,
+        "Python": f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})",
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "waits with": _core.BACKEND,
+        "tasks, futures": f"{asyncio.Task.__module__}.Task, {asyncio.Future.__module__}.Future",
+    }
+    facts |= {
+        f"loop, {origin}": f"{len(names)} methods: {', '.join(names)}"
+        for origin, names in methods.items()
+        if names
+    }
+    width = max(map(len, facts)) + 2
+    return "".join(f"{name:<{width}}{value}\n" for name, value in facts.items())
+
+
+def _methods_by_origin() -> dict[str, list[str]]:
+    """Sort the public methods of asyncio's abstract event loop by who implements them for us."""
+    found: dict[str, list[str]] = {"native": [], "Python": [], "stdlib": []}
+    for name in sorted(vars(asyncio.AbstractEventLoop)):
+        if name.startswith("_"):
+            continue
+        owner = next(cls for cls in EventLoop.__mro__ if name in vars(cls))
+        if owner.__module__.startswith("aioxide."):
+            found["native" if issubclass(_core.EventLoop, owner) else "Python"].append(name)
+        else:
+            found["stdlib"].append(name)
+    return found
