@@ -1,0 +1,90 @@
+# The one door to this repository: `make help` lists what it can do. Every target does its own set-up, so that a fresh
+# clone needs Rust, CPython 3.11 or newer, make and a C linker, and nothing else.
+
+PYTHON ?=
+VENV ?= .venv
+
+python := $(VENV)/bin/python
+stamps := $(VENV)/stamps
+rust_sources := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
+
+# rustup installs here, and a shell that was open at the time does not know it yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+# PyO3 must ask this interpreter and no other: the first python3 on PATH may be of another version.
+export PYO3_PYTHON := $(CURDIR)/$(python)
+# These would lead the interpreter, or the build, to somebody else's environment.
+unexport CONDA_PREFIX PYTHONHOME PYTHON_SYS_EXECUTABLE PYO3_CONFIG_FILE
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench lint docs conformance clean build FORCE
+
+help:
+	@echo "make run             all examples, on asyncio and on aioxide, compared in one table"
+	@echo "make run APP=x.py    your program on aioxide (its arguments: ARGS='...')"
+	@echo "make test            every test: engine, loom, Python, and CPython's own asyncio tests"
+	@echo "make conformance     CPython's own asyncio tests alone (narrow with ARGS='--files test_streams')"
+	@echo "make bench           aioxide beside asyncio, uvloop and rloop (ARGS='...')"
+	@echo "make lint            formatting, lints, types, the stub, the house rules"
+	@echo "make docs            documentation of the Rust crates, under target/doc"
+	@echo "make build           only the set-up: $(VENV) with the extension, built in release"
+	@echo "make clean           remove everything that was built"
+	@echo
+	@echo "PYTHON=/path/to/python chooses the interpreter; otherwise the newest one found is taken."
+
+run: build $(stamps)/test
+ifdef APP
+	@$(python) -m aioxide $(APP) $(ARGS)
+else
+	@$(python) examples/run_all.py $(ARGS)
+endif
+
+test: build $(stamps)/test
+	@$(python) tools/run_tests.py
+
+conformance: build
+	@$(python) tests/conformance/run.py --target aioxide $(ARGS)
+
+bench: build $(stamps)/bench
+	@$(python) benches/run.py $(ARGS)
+
+lint: build $(stamps)/test
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	$(python) -m ruff check
+	$(python) -m ruff format --check
+	$(python) -m mypy
+	$(python) -m mypy.stubtest aioxide._core
+	$(python) -m pytest tests/tidy --quiet
+
+# Broken links between items are errors; broken links between pages are found by tests/tidy.
+docs: build
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+	@echo "Rust: target/doc/aioxide_engine/index.html. Users' documentation: docs/README.md"
+
+clean:
+	rm -rf target $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -f python/aioxide/_core.*.so
+	find benches examples python tests tools -name __pycache__ -prune -exec rm -rf {} +
+
+build: $(stamps)/extension
+
+# Whether an environment is still good cannot be told from the age of a file, so it is asked each time; when it had to
+# be made anew, its new pyvenv.cfg makes every stamp below it old.
+$(VENV)/pyvenv.cfg: FORCE
+	@command -v cargo >/dev/null || { echo "Rust is missing: see https://rustup.rs" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "A C linker is missing: on Debian, apt install gcc" >&2; exit 1; }
+	@tools/make-venv $(VENV) $(PYTHON)
+
+$(stamps)/%: requirements/%.txt requirements/constraints.txt $(VENV)/pyvenv.cfg
+	$(python) -m pip install --quiet --disable-pip-version-check -r $<
+	@mkdir -p $(stamps)
+	@touch $@
+
+$(stamps)/test: requirements/examples.txt
+
+$(stamps)/extension: $(rust_sources) $(stamps)/dev
+	$(python) -m maturin develop --release --locked
+	@touch $@
+
+FORCE:
