@@ -1,0 +1,5 @@
+"""Control: the running Python's own loop, Task and Future."""
+
+import asyncio
+
+EventLoop = asyncio.SelectorEventLoop

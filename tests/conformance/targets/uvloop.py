@@ -1,0 +1,5 @@
+"""A peer for comparison: uvloop's loop under the stdlib's Task and Future."""
+
+import uvloop
+
+EventLoop = uvloop.Loop
