@@ -1,0 +1,26 @@
+"""What every part of the event loop stands on: the native loop, seen as one of asyncio's.
+
+Each part (`tasks`, `signals`, `datagrams` …) is a class of its own that extends this one, and
+`event_loop.EventLoop` puts them together. A part may so call whatever asyncio's abstract loop promises,
+whichever part keeps the promise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aioxide import _core
+
+if TYPE_CHECKING:
+    from weakref import WeakValueDictionary
+
+
+class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
+    """The native loop first, so that it answers; then asyncio's abstract loop, for what it declares."""
+
+    _transports: WeakValueDictionary[int, asyncio.BaseTransport]
+    """The transport that owns a file descriptor, for every descriptor that is owned by one."""
+
+    _thread_id: int | None
+    """Identifies the thread that runs the loop; None while none does."""

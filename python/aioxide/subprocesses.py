@@ -1,0 +1,297 @@
+"""Subprocesses: `subprocess_exec` and `subprocess_shell`, on the stdlib's transport.
+
+`children` tells when a process has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from asyncio import base_subprocess
+from asyncio.log import logger
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aioxide.children import Children
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+_StdlibTransport: Any = base_subprocess.BaseSubprocessTransport
+
+
+class SubprocessTransport(_StdlibTransport):  # type: ignore[misc]
+    """The stdlib's subprocess transport, with the newest Python's behaviour on every Python.
+
+    That is: `wait` ends when the process does, even if its pipes live on in its children; signals never race
+    with the process being reaped; closing it after the loop was closed is allowed.
+    """
+
+    def _start(
+        self,
+        args: Any,
+        shell: bool,
+        stdin: Any,
+        stdout: Any,
+        stderr: Any,
+        bufsize: int,
+        **kwargs: Any,
+    ) -> None:
+        self._waiters: set[asyncio.Future[int]] = set()
+        self._proc = subprocess.Popen(
+            args,
+            shell=shell,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            universal_newlines=False,
+            bufsize=bufsize,
+            **kwargs,
+        )
+
+    def send_signal(self, signal: int) -> None:
+        """Send a signal to the process, unless it has ended.
+
+        Raises:
+            ProcessLookupError: the transport is done with the process.
+
+        """
+        self._check_proc()
+        if self._returncode is not None:
+            return
+        # The process keeps its number until the loop's thread, which is this one, has reaped it.
+        try:
+            os.kill(self._proc.pid, signal)
+        except ProcessLookupError:
+            logger.debug("%r was reaped by somebody else", self)
+
+    def terminate(self) -> None:
+        """Ask the process to end (SIGTERM)."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the process (SIGKILL)."""
+        self.send_signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Close the pipes, and kill the process if it still runs."""
+        if self._loop is not None and self._loop.is_closed():
+            # Closing a pipe transport needs the loop; without one the pipes close as they are collected.
+            self._pipes: dict[int, Any] = {}
+        super().close()
+
+    def _process_exited(self, returncode: int) -> None:
+        super()._process_exited(returncode)
+        waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(returncode)
+
+    async def _wait(self) -> int:
+        """Wait for the end of the process and return its return code."""
+        if self._returncode is None:
+            waiter: asyncio.Future[int] = self._loop.create_future()
+            self._waiters.add(waiter)
+            try:
+                return await waiter
+            finally:
+                self._waiters.discard(waiter)
+        returncode: int = self._returncode
+        return returncode
+
+
+class Subprocesses(Children):
+    """Starts processes."""
+
+    async def subprocess_exec(
+        self,
+        protocol_factory: Callable[[], P],
+        program: Any,
+        *args: Any,
+        stdin: Any = subprocess.PIPE,
+        stdout: Any = subprocess.PIPE,
+        stderr: Any = subprocess.PIPE,
+        universal_newlines: bool = False,
+        shell: bool = False,
+        bufsize: int = 0,
+        encoding: str | None = None,
+        errors: str | None = None,
+        text: bool | None = None,
+        **kwargs: Any,
+    ) -> tuple[asyncio.SubprocessTransport, P]:
+        """Start a program.
+
+        Args:
+            protocol_factory: makes the protocol.
+            program: the program.
+            args: its arguments.
+            stdin: `subprocess.PIPE`, `subprocess.DEVNULL`, a file or a descriptor; None for our own.
+            stdout: likewise.
+            stderr: likewise, or `subprocess.STDOUT`.
+            universal_newlines: must be False.
+            shell: must be False.
+            bufsize: must be 0.
+            encoding: must be None.
+            errors: must be None.
+            text: must be False or None.
+            kwargs: for `subprocess.Popen`.
+
+        Raises:
+            OSError: the program cannot be started.
+            ValueError: an argument is not what it must be.
+
+        """
+        _check_binary(universal_newlines=universal_newlines)
+        if shell:
+            raise ValueError("shell must be False")
+        _check_unbuffered(bufsize=bufsize, text=text, encoding=encoding, errors=errors)
+        protocol = protocol_factory()
+        transport = await self._start_process(
+            protocol,
+            (program, *args),
+            f"execute program {program!r}",
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            bufsize=bufsize,
+            **kwargs,
+        )
+        return transport, protocol
+
+    async def subprocess_shell(
+        self,
+        protocol_factory: Callable[[], P],
+        cmd: bytes | str,
+        *,
+        stdin: Any = subprocess.PIPE,
+        stdout: Any = subprocess.PIPE,
+        stderr: Any = subprocess.PIPE,
+        universal_newlines: bool = False,
+        shell: bool = True,
+        bufsize: int = 0,
+        encoding: str | None = None,
+        errors: str | None = None,
+        text: bool | None = None,
+        **kwargs: Any,
+    ) -> tuple[asyncio.SubprocessTransport, P]:
+        """Start a command line in the shell.
+
+        Args:
+            protocol_factory: makes the protocol.
+            cmd: the command line.
+            stdin: `subprocess.PIPE`, `subprocess.DEVNULL`, a file or a descriptor; None for our own.
+            stdout: likewise.
+            stderr: likewise, or `subprocess.STDOUT`.
+            universal_newlines: must be False.
+            shell: must be True.
+            bufsize: must be 0.
+            encoding: must be None.
+            errors: must be None.
+            text: must be False or None.
+            kwargs: for `subprocess.Popen`.
+
+        Raises:
+            OSError: the shell cannot be started.
+            ValueError: an argument is not what it must be.
+
+        """
+        if not isinstance(cmd, (bytes, str)):
+            raise ValueError("cmd must be a string")
+        _check_binary(universal_newlines=universal_newlines)
+        if not shell:
+            raise ValueError("shell must be True")
+        _check_unbuffered(bufsize=bufsize, text=text, encoding=encoding, errors=errors)
+        protocol = protocol_factory()
+        transport = await self._start_process(
+            protocol,
+            cmd,
+            f"run shell command {cmd!r}",
+            shell=True,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            bufsize=bufsize,
+            **kwargs,
+        )
+        return transport, protocol
+
+    async def _start_process(
+        self,
+        protocol: asyncio.BaseProtocol,
+        args: Any,
+        description: str,
+        *,
+        shell: bool = False,
+        stdin: Any,
+        stdout: Any,
+        stderr: Any,
+        bufsize: int,
+        **kwargs: Any,
+    ) -> Any:
+        is_debug = self.get_debug()
+        if is_debug:
+            # Of the arguments no more than the program: they may be long, and secret.
+            logger.debug("%s", _describe_start(description, stdin, stdout, stderr))
+        waiter: asyncio.Future[None] = self.create_future()
+        transport = SubprocessTransport(
+            self, protocol, args, shell, stdin, stdout, stderr, bufsize, waiter=waiter, **kwargs
+        )
+        self._watch_child(transport._proc, transport._process_exited)
+        try:
+            await waiter
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException:
+            transport.close()
+            await asyncio.shield(transport._wait())
+            raise
+        if is_debug:
+            logger.info("%s: %r", description, transport)
+        return transport
+
+    def _close_subprocesses(self) -> None:
+        """Forget the processes; they live on."""
+        self._close_children()
+
+
+def _check_binary(*, universal_newlines: bool) -> None:
+    if universal_newlines:
+        raise ValueError("universal_newlines must be False")
+
+
+def _check_unbuffered(
+    *, bufsize: int, text: bool | None, encoding: str | None, errors: str | None
+) -> None:
+    if bufsize != 0:
+        raise ValueError("bufsize must be 0")
+    if text:
+        raise ValueError("text must be False")
+    if encoding is not None:
+        raise ValueError("encoding must be None")
+    if errors is not None:
+        raise ValueError("errors must be None")
+
+
+def _describe_start(description: str, stdin: Any, stdout: Any, stderr: Any) -> str:
+    parts = [description]
+    if stdin is not None:
+        parts.append(f"stdin={_describe_pipe(stdin)}")
+    if stdout is not None and stderr == subprocess.STDOUT:
+        parts.append(f"stdout=stderr={_describe_pipe(stdout)}")
+    else:
+        if stdout is not None:
+            parts.append(f"stdout={_describe_pipe(stdout)}")
+        if stderr is not None:
+            parts.append(f"stderr={_describe_pipe(stderr)}")
+    return " ".join(parts)
+
+
+def _describe_pipe(file: Any) -> str:
+    if file == subprocess.PIPE:
+        return "<pipe>"
+    if file == subprocess.STDOUT:
+        return "<stdout>"
+    return repr(file)
