@@ -11,13 +11,19 @@ from asyncio.log import logger
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aioxide.asyncgens import AsyncGenerators
+from aioxide.connections import Connections
 from aioxide.datagrams import Datagrams
 from aioxide.executors import Executors
+from aioxide.names import Names
 from aioxide.pipes import Pipes
 from aioxide.reporting import Reporting
+from aioxide.sendfile import Sendfile
+from aioxide.servers import Servers
 from aioxide.signals import Signals
+from aioxide.socket_operations import SocketOperations
 from aioxide.subprocesses import Subprocesses
 from aioxide.tasks import Tasks
+from aioxide.tls import Tls
 from aioxide.watchers import Watchers
 
 if TYPE_CHECKING:
@@ -31,13 +37,19 @@ _run_until_complete_cb: Any = base_events._run_until_complete_cb  # type: ignore
 
 class EventLoop(
     AsyncGenerators,
+    Connections,
     Datagrams,
     Executors,
+    Names,
     Pipes,
     Reporting,
+    Sendfile,
+    Servers,
     Signals,
+    SocketOperations,
     Subprocesses,
     Tasks,
+    Tls,
     Watchers,
 ):
     """asyncio's event loop, native.

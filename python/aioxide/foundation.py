@@ -17,7 +17,25 @@ if TYPE_CHECKING:
 
 
 class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
-    """The native loop first, so that it answers; then asyncio's abstract loop, for what it declares."""
+    """The native loop first, so that it answers; then asyncio's abstract loop, for what it declares.
+
+    What the parts keep is in slots, all declared here. An instance then has no dictionary until a
+    user sets an attribute on it, and each `loop.call_soon` is found without a look into one.
+    """
+
+    __slots__ = (
+        "_asyncgens",
+        "_asyncgens_shutdown_called",
+        "_default_executor",
+        "_exception_handler",
+        "_executor_shutdown_called",
+        "_origin_depth_before",
+        "_pidfds",
+        "_signal_handlers",
+        "_signal_pipe",
+        "_thread_id",
+        "_transports",
+    )
 
     _transports: WeakValueDictionary[int, asyncio.BaseTransport]
     """The transport that owns a file descriptor, for every descriptor that is owned by one."""

@@ -71,7 +71,7 @@ class Reporting(Foundation):
             if key not in _TOLD_ELSEWHERE
         ]
         exception = context.get("exception")
-        exc_info = None
+        exc_info: Any = False
         if exception is not None:
             # Given in full, as the exception need not be the one that is being handled.
             exc_info = (type(exception), exception, exception.__traceback__)

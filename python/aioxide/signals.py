@@ -103,7 +103,8 @@ class _SignalPipe:
             return
         self.uninstall()
         self._is_open = False
-        del _pipes[self._write_fd]
+        # Gone already where the collector has come first.
+        _pipes.pop(self._write_fd, None)
         os.close(self.read_fd)
         os.close(self._write_fd)
 
