@@ -13,11 +13,13 @@ from aioxide.event_loop import EventLoop
 def describe() -> str:
     """Return the versions, the backend, and where each method of the event loop comes from, one fact a line."""
     methods = _methods_by_origin()
+    build = _core.build_info()
     facts = {
         "aioxide": _core.__version__,
         "Python": f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "waits with": _core.BACKEND,
+        "extension": f"{build['version']} for {build['target']}",
+        "waits with": build["backend"],
         "tasks, futures": f"{asyncio.Task.__module__}.Task, {asyncio.Future.__module__}.Future",
     }
     facts |= {
