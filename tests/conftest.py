@@ -29,7 +29,7 @@ import pytest
 LOOP_NAMES = ("asyncio", "aioxide")
 
 # Long enough for a loaded machine; a test that needs it all has hung.
-DEADLINE_S = 60.0
+DEADLINE_S = 30.0
 CLEANUP_DEADLINE_S = 15.0
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -248,7 +248,7 @@ class Program:
         """Run the program to its end, within a deadline."""
         process = self.start(source, *options, env=env)
         try:
-            out, err = process.communicate(timeout=DEADLINE_S / 2)
+            out, err = process.communicate(timeout=DEADLINE_S * 0.8)
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()

@@ -39,6 +39,7 @@ async def test_an_exception_comes_back(loop: Loop) -> None:
         await loop.run_in_executor(None, fails)
 
 
+@pytest.mark.asyncio_since(3, 13, "before, the future never got done")
 async def test_stop_iteration_comes_back_as_a_runtime_error(loop: Loop) -> None:
     with pytest.raises(RuntimeError):
         await loop.run_in_executor(None, next, iter(()))
@@ -161,7 +162,7 @@ async def test_shutdown_without_an_executor_is_nothing(loop: Loop) -> None:
     assert await loop.shutdown_default_executor() is None
 
 
-@pytest.mark.asyncio_since(3, 12, "shutdown_default_executor(timeout) is new in 3.12")
+@pytest.mark.asyncio_since(3, 13, "shutdown_default_executor(timeout) is new in 3.12, whose first releases wait on")
 async def test_a_shutdown_with_a_timeout_gives_up_with_a_warning(loop: Loop) -> None:
     release = threading.Event()
     job = loop.run_in_executor(None, release.wait, 30)

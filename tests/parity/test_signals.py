@@ -199,7 +199,7 @@ def test_a_storm_of_signals_is_survived(loop: Loop) -> None:
         seen += 1
 
     loop.add_signal_handler(signal.SIGUSR1, handler)
-    for _ in range(2000):
+    for _ in range(100):
         os.kill(os.getpid(), signal.SIGUSR1)
     loop.call_later(0.01, loop.stop)
     loop.run_forever()
@@ -234,10 +234,13 @@ def test_an_exception_of_a_plain_python_handler_leaves_run_forever(loop: Loop) -
     def handler(*_: object) -> None:
         raise KeyboardInterrupt("mine")
 
+    timer = threading.Timer(0.005, os.kill, (os.getpid(), signal.SIGUSR1))
     before = signal.signal(signal.SIGUSR1, handler)
-    child = subprocess.Popen(["sh", "-c", f"kill -USR1 {os.getpid()}"])
-    with pytest.raises(KeyboardInterrupt, match="mine"):
-        loop.run_forever()
-    child.wait()
-    signal.signal(signal.SIGUSR1, before)
+    try:
+        with pytest.raises(KeyboardInterrupt, match="mine"):
+            loop.call_soon(timer.start)
+            loop.run_forever()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    timer.join()
     assert not loop.is_running()
