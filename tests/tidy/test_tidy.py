@@ -23,7 +23,9 @@ EMPTY_WORDS = frozenset(
 )
 
 # Written in pieces, so that this file does not break its own rules.
-UNFINISHED = re.compile(r"\b(" + "FIX" + r"ME|" + "XX" + r"X)\b|(?<!`)\b" + "TO" + r"DO\b(?! \(#\d+\))")
+UNFINISHED = re.compile(
+    r"\b(" + "FIX" + r"ME|" + "XX" + r"X)\b|(?<!`)\b" + "TO" + r"DO\b(?! \(#\d+\))"
+)
 MACHINE = re.compile(
     r"(?<![\w.~$}-])/(root|work|home/\w+|opt|mnt|Users)/|\.pyenv/versions/\d|(index-url|find-links|mirror)\s*[=:]"
 )
@@ -160,7 +162,9 @@ def test_every_public_name_is_in_the_reference() -> None:
 
     reference = text(ROOT / "docs" / "reference.md")
     names = [name for name in aioxide.__all__ if not name.startswith("__")]
-    assert [name for name in names if not re.search(rf"^## `aioxide\.{name}\b", reference, re.M)] == []
+    assert [
+        name for name in names if not re.search(rf"^## `aioxide\.{name}\b", reference, re.M)
+    ] == []
 
 
 def test_every_idea_of_the_binding_has_a_test_of_its_name() -> None:
