@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from asyncio import unix_events
+from asyncio import base_events, unix_events
 from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any
@@ -20,11 +20,52 @@ _UNLISTED = ("_swap_current_task", "TaskGroup")
 _LOOP_NAMES = ("EventLoop", "SelectorEventLoop")
 
 
+# Globals of asyncio's modules that upstream's tests patch, as in `mock.patch("asyncio.base_events.logger")`.
+_PATCHED: dict[str, tuple[ModuleType, ...]] = {
+    "logger": (base_events,),
+    "os": (unix_events,),
+    "signal": (unix_events,),
+    "socket": (base_events, unix_events),
+    "sys": (unix_events,),
+}
+
+
+class _Follower:
+    """Stands for such a global in a module of the target: the original, unless a test patches it just now."""
+
+    def __init__(self, name: str) -> None:
+        """Follow the global `name` wherever tests patch it."""
+        self._name = name
+        self._original = getattr(_PATCHED[name][0], name)
+
+    def __getattr__(self, attribute: str) -> Any:
+        current = (getattr(home, self._name) for home in _PATCHED[self._name])
+        patched = (value for value in current if value is not self._original)
+        return getattr(next(patched, self._original), attribute)
+
+
 def install(target: ModuleType) -> None:
     """Swap the target into asyncio. To be called before any test module is imported."""
     _install_names(target)
     _install_loop(target)
     _install_close_loop()
+    _follow_patches(getattr(target, "FOLLOWS_PATCHES", ""))
+
+
+def _follow_patches(package: str) -> None:
+    """Let what a test patches in asyncio's modules be patched in the target's modules too.
+
+    What such tests ask is mostly a promise (what is logged, which error a failed connect raises), and only
+    their way to ask it looks inside.
+    """
+    modules = [
+        module for name, module in sys.modules.items() if package and name.startswith(package)
+    ]
+    for module in modules:
+        for name in _PATCHED.keys() & vars(module).keys():
+            follower = _Follower(name)
+            if vars(module)[name] is follower._original:
+                setattr(module, name, follower)
 
 
 def _install_names(target: ModuleType) -> None:

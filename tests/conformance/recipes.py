@@ -11,6 +11,7 @@ import asyncio
 import unittest
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -82,8 +83,16 @@ def _loop_in_setup(roles: Roles) -> Callable[[Any], None]:
 
 def event_loop(module: ModuleType, roles: Roles) -> list[TestClass]:
     """The public surface of the loop, and subprocesses (test_events)."""
+
+    def create_event_loop(_self: Any) -> Any:
+        loop: Any = roles.loop()
+        if not hasattr(loop, "_stop_serving"):
+            # One test ends with this private name, after all that it has to ask.
+            loop._stop_serving = loop.remove_reader
+        return loop
+
     bases = (module.EventLoopTestsMixin, module.SubprocessTestsMixin, _case())
-    return [_make(module, "TargetEventLoopTests", bases, create_event_loop=lambda _: roles.loop())]
+    return [_make(module, "TargetEventLoopTests", bases, create_event_loop=create_event_loop)]
 
 
 def on_loop(mixin: str) -> Recipe:
@@ -103,7 +112,13 @@ def base_events(module: ModuleType, roles: Roles) -> list[TestClass]:
     Many of these tests look inside, many do not. The stdlib's own loop keeps the stock setUp, which gives
     it the mocked selector that some of them rely on.
     """
-    set_up = _loop_in_setup(roles)
+    set_up_loop = _loop_in_setup(roles)
+
+    def set_up(self: Any) -> None:
+        set_up_loop(self)
+        if not hasattr(self.loop, "_run_once"):
+            # One turn, which is all that some tests want of this private name.
+            self.loop._run_once = partial(module.test_utils.run_once, self.loop)
 
     def set_up_with_file(self: Any) -> None:
         set_up(self)

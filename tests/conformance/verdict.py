@@ -65,8 +65,8 @@ def judge(run: FileRun, evidence: Evidence) -> Verdict:
         if excuse is not None and outcome.status is Status.PASSED:
             verdict.passed.append(outcome)
             verdict.stale.append(f"{outcome.test} passes; its excuse says: {excuse.reason}")
-        elif excuse is not None and outcome.bad:
-            verdict.excused.append(outcome)
+        elif excuse is not None:
+            (verdict.excused if outcome.bad else verdict.skipped).append(outcome)
         else:
             _judge_unexcused(outcome, evidence, verdict)
     verdict.excused += _not_run(run, evidence.excuses.values())

@@ -3,3 +3,6 @@
 import aioxide
 
 EventLoop = aioxide.EventLoop
+
+# Its Python modules use the logger, sockets and signals under the names that upstream's tests patch.
+FOLLOWS_PATCHES = "aioxide."
