@@ -10,6 +10,7 @@ from asyncio import selector_events
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from aioxide.names import ensure_resolved
 from aioxide.watchers import Watchers
 
 if TYPE_CHECKING:
@@ -152,9 +153,8 @@ class Datagrams(Watchers):
     ) -> list[Any]:
         if not (isinstance(address, tuple) and len(address) == 2):
             raise TypeError("2-tuple is expected")
-        host, port = address
-        infos = await self.getaddrinfo(
-            host, port, family=family, type=socket.SOCK_DGRAM, proto=proto, flags=flags
+        infos = await ensure_resolved(
+            self, address, family=family, type=socket.SOCK_DGRAM, proto=proto, flags=flags
         )
         if not infos:
             raise OSError("getaddrinfo() returned empty list")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import os
 import signal
 import sys
@@ -39,6 +40,22 @@ _READ_BYTES_MAX = 4096
 _pipes: WeakValueDictionary[int, _SignalPipe] = WeakValueDictionary()
 
 
+@functools.cache
+def _arrange_for_forks() -> None:
+    os.register_at_fork(after_in_child=_leave_pipes_to_parent)
+
+
+def _leave_pipes_to_parent() -> None:
+    """Keep the signals of a forked child out of the pipes, which it shares with its parent.
+
+    asyncio does so itself from Python 3.12 on.
+    """
+    for pipe in _pipes.values():
+        pipe.uninstall()
+        # Nothing of what stood there before is passed on either: it is the parent's too.
+        pipe.forget()
+
+
 class _SignalPipe:
     """A pipe of signal numbers, which can take the place of the process's wakeup file descriptor."""
 
@@ -50,6 +67,7 @@ class _SignalPipe:
         # Who is to have the place back: one of our pipes, a file descriptor of somebody else, or -1.
         self._before: _SignalPipe | int = -1
         _pipes[self._write_fd] = self
+        _arrange_for_forks()
 
     def install(self) -> None:
         """Take the place. Raises ValueError outside of the main thread of the main interpreter."""
@@ -74,6 +92,10 @@ class _SignalPipe:
                 signal.set_wakeup_fd(current, warn_on_full_buffer=False)
             except (ValueError, OSError):
                 logger.debug("wakeup file descriptor %d is gone", current)
+
+    def forget(self) -> None:
+        """Let nobody have the place back, nor the signals that the loop has no handler for."""
+        self._before = -1
 
     def read(self) -> bytes:
         """Return the numbers of the signals that came since the last read."""
@@ -143,7 +165,7 @@ class Signals(Foundation):
         """
         if is_coroutine(callback):
             raise TypeError("coroutines cannot be used with add_signal_handler()")
-        _check_signal(sig)
+        self._check_signal(sig)
         self._check_closed()
         try:
             self._open_signal_pipe().install()
@@ -173,7 +195,7 @@ class Signals(Foundation):
             ValueError: there is no such signal, or this is not the main thread.
 
         """
-        _check_signal(sig)
+        self._check_signal(sig)
         if self._signal_handlers.pop(sig, None) is None:
             return False
         default = signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL
@@ -184,6 +206,12 @@ class Signals(Foundation):
             raise
         self._release_signals()
         return True
+
+    def _check_signal(self, sig: int) -> None:
+        if not isinstance(sig, int):
+            raise TypeError(f"sig must be an int, not {sig!r}")
+        if sig not in signal.valid_signals():
+            raise ValueError(f"invalid signal number {sig}")
 
     def _attend_signals(self) -> None:
         """Let signals end the loop's sleep. Only the main thread hears signals."""
@@ -201,7 +229,10 @@ class Signals(Foundation):
         if pipe is None or self._signal_handlers or not _is_main_thread():
             return
         if self._thread_id != threading.get_ident():
-            pipe.uninstall()
+            try:
+                pipe.uninstall()
+            except (ValueError, OSError) as exc:
+                logger.info("the wakeup file descriptor could not be given back: %s", exc)
 
     def _open_signal_pipe(self) -> _SignalPipe:
         if self._signal_pipe is None:
@@ -256,13 +287,6 @@ def _is_main_thread() -> bool:
 
 def _heard(_signum: int, _frame: object) -> None:
     """Stand where the interpreter wants a handler."""
-
-
-def _check_signal(sig: int) -> None:
-    if not isinstance(sig, int):
-        raise TypeError(f"sig must be an int, not {sig!r}")
-    if sig not in signal.valid_signals():
-        raise ValueError(f"invalid signal number {sig}")
 
 
 def _refuse_uncatchable(sig: int, exc: OSError) -> None:
