@@ -27,7 +27,7 @@ from aioxide.tls import Tls
 from aioxide.watchers import Watchers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Generator
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ class EventLoop(
             self._track_coroutine_origins(False)
             sys.set_asyncgen_hooks(*hooks_before)
 
-    def run_until_complete(self, future: Awaitable[T]) -> T:
+    def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
         """Run until an awaitable is done.
 
         Args:

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
     TaskFactory = Callable[..., asyncio.Future[Any]]
 
+_stdlib_tasks: Any = asyncio.tasks
+
+# Factories are given the name with the other arguments of `create_task`.
+_FACTORIES_NAME: bool = sys.version_info >= (3, 14)
+# What a factory makes must have a `set_name`.
+_TASKS_HAVE_NAMES: bool = sys.version_info >= (3, 13)
+
 
 class Tasks(Foundation):
     """Task factories: set, ask for, call."""
@@ -54,11 +61,11 @@ class Tasks(Foundation):
         """Make a task by a factory. Called by the native `create_task`, which has checked the loop."""
         if context is not None:
             kwargs["context"] = context
-        if sys.version_info >= (3, 14):
+        if _FACTORIES_NAME:
             if name is not None:
                 kwargs["name"] = name
             return factory(self, coro, **kwargs)
-        # Before 3.14 a factory knows nothing of names: the finished task is given its name.
+        # Otherwise a factory knows nothing of names: the finished task is given its name.
         task = factory(self, coro, **kwargs)
         if name is not None:
             _name(task, name)
@@ -66,8 +73,8 @@ class Tasks(Foundation):
 
 
 def _name(task: Any, name: str) -> None:
-    if sys.version_info >= (3, 13):
+    if _TASKS_HAVE_NAMES:
         task.set_name(name)
     else:
         # Lets futures that have no name pass, with a DeprecationWarning.
-        asyncio.tasks._set_task_name(task, name)
+        _stdlib_tasks._set_task_name(task, name)
