@@ -1,0 +1,176 @@
+//! Deadlines, earliest first; ties in scheduling order. Loop thread only.
+//!
+//! A four-ary heap, because its nodes share cache lines and it is half as deep as a binary one.
+//! A cancelled timer stays in the heap as a ghost and is swept with the others, so cancel is O(1);
+//! one that sits in the heap's last place leaves at once, which makes schedule-then-cancel free.
+//! A cancel leaves no more ghosts than there are living timers, or [`GHOSTS_MIN`] of them, so memory
+//! stays bounded however often a program schedules and cancels.
+//!
+//! Work that leaves the heap is returned, never dropped here: dropping it may run foreign code.
+
+use crate::clock::Instant;
+
+/// Below this many ghosts a sweep would cost more than the memory it frees.
+const GHOSTS_MIN: usize = 64;
+
+const ARITY: usize = 4;
+
+/// What the heap has to know of the work that it holds.
+pub trait Cancellable {
+    /// Whether the work was cancelled and waits only to be swept.
+    fn is_cancelled(&self) -> bool;
+}
+
+#[derive(Debug)]
+struct Timer<W> {
+    deadline: Instant,
+    /// Order of scheduling: the tie-breaker between equal deadlines.
+    sequence: u64,
+    work: W,
+}
+
+impl<W> Timer<W> {
+    fn is_before(&self, other: &Self) -> bool {
+        (self.deadline, self.sequence) < (other.deadline, other.sequence)
+    }
+}
+
+/// All timers of a loop.
+#[derive(Debug)]
+pub struct Timers<W> {
+    heap: Vec<Timer<W>>,
+    /// Sequence number of the next timer.
+    sequence: u64,
+    /// How many cancelled timers the heap still holds.
+    ghosts: usize,
+}
+
+impl<W> Default for Timers<W> {
+    fn default() -> Self {
+        Self {
+            heap: Vec::new(),
+            sequence: 0,
+            ghosts: 0,
+        }
+    }
+}
+
+impl<W: Cancellable> Timers<W> {
+    /// Adds `work`, due at `deadline`.
+    pub fn schedule(&mut self, deadline: Instant, work: W) {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        self.heap.push(Timer {
+            deadline,
+            sequence,
+            work,
+        });
+        self.sift_up(self.heap.len() - 1);
+    }
+
+    /// Counts a timer of this heap that has just been cancelled, and returns the ghosts that this
+    /// moment allows to remove: none, the one in the last place, or all of them.
+    #[must_use = "dropping work may run foreign code: drop it outside of any borrow"]
+    pub fn note_cancelled(&mut self) -> Vec<W> {
+        let last = self.heap.pop_if(|timer| timer.work.is_cancelled());
+        self.ghosts += usize::from(last.is_none());
+        let mut removed: Vec<W> = last.map(|timer| timer.work).into_iter().collect();
+        // Each sweep is paid for by as many cancels.
+        if self.ghosts > GHOSTS_MIN && self.ghosts * 2 > self.heap.len() {
+            removed.append(&mut self.sweep());
+        }
+        removed
+    }
+
+    /// The earliest deadline. It may belong to a ghost: waking for it is harmless.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.heap.first().map(|timer| timer.deadline)
+    }
+
+    /// Takes out the earliest timer if its deadline has been reached, cancelled or not.
+    #[must_use = "dropping work may run foreign code: drop it outside of any borrow"]
+    pub fn pop_due(&mut self, now: Instant) -> Option<W> {
+        if self.heap.first()?.deadline > now {
+            return None;
+        }
+        let timer = self.heap.swap_remove(0);
+        self.sift_down(0);
+        if timer.work.is_cancelled() {
+            self.ghosts = self.ghosts.saturating_sub(1);
+        }
+        Some(timer.work)
+    }
+
+    /// How many timers the heap holds, ghosts included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Whether the heap holds nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
+    /// The work in the heap, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &W> {
+        self.heap.iter().map(|timer| &timer.work)
+    }
+
+    /// Empties the heap and hands its contents to the caller.
+    #[must_use = "dropping work may run foreign code: drop it outside of any borrow"]
+    pub fn take(&mut self) -> Vec<W> {
+        self.ghosts = 0;
+        std::mem::take(&mut self.heap)
+            .into_iter()
+            .map(|timer| timer.work)
+            .collect()
+    }
+
+    fn sweep(&mut self) -> Vec<W> {
+        self.ghosts = 0;
+        let swept = self
+            .heap
+            .extract_if(.., |timer| timer.work.is_cancelled())
+            .map(|timer| timer.work)
+            .collect();
+        for position in (0..self.heap.len().div_ceil(ARITY)).rev() {
+            self.sift_down(position);
+        }
+        swept
+    }
+
+    fn sift_up(&mut self, mut position: usize) {
+        while position > 0 {
+            let parent = (position - 1) / ARITY;
+            if !self.heap[position].is_before(&self.heap[parent]) {
+                return;
+            }
+            self.heap.swap(position, parent);
+            position = parent;
+        }
+    }
+
+    fn sift_down(&mut self, mut position: usize) {
+        loop {
+            let first_child = position * ARITY + 1;
+            let children = first_child..(first_child + ARITY).min(self.heap.len());
+            let Some(earliest) = children.reduce(|a, b| {
+                if self.heap[b].is_before(&self.heap[a]) {
+                    b
+                } else {
+                    a
+                }
+            }) else {
+                return;
+            };
+            if !self.heap[earliest].is_before(&self.heap[position]) {
+                return;
+            }
+            self.heap.swap(position, earliest);
+            position = earliest;
+        }
+    }
+}

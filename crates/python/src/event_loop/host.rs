@@ -1,0 +1,262 @@
+//! The engine's view of the loop: how work runs, how the thread sleeps, and when writes go out.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use aioxide_engine::clock::Clock;
+use aioxide_engine::reactor::{Event, Reactor};
+use aioxide_engine::sources::Watchers;
+use aioxide_engine::turn::{self, Exit, Host, Queues};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
+use pyo3::prelude::*;
+use rustix::io::Errno;
+
+use super::{BELL, EventLoop, Watcher, Work};
+use crate::errors::os_error;
+use crate::handle::{Call, Handle};
+
+/// Reads of up to this many bytes pass through the loop's scratch memory.
+pub(crate) const SCRATCH_SIZE: usize = 64 * 1024;
+
+/// Memory for one read, lent out while a socket is read.
+pub(crate) type Scratch = Box<[u8]>;
+
+/// A loop in the thread that runs it.
+struct Running<'a, 'py>(&'a Bound<'py, EventLoop>);
+
+impl<'py> Running<'_, 'py> {
+    fn py(&self) -> Python<'py> {
+        self.0.py()
+    }
+
+    fn event_loop(&self) -> &EventLoop {
+        self.0.get()
+    }
+}
+
+impl Host for Running<'_, '_> {
+    type Work = Work;
+    type Error = PyErr;
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.event_loop().clock
+    }
+
+    #[inline]
+    fn queues<R>(&self, access: impl FnOnce(&mut Queues<Work>) -> R) -> R {
+        self.event_loop().with(self.py(), |state| access(&mut state.queues))
+    }
+
+    fn collect_inbox(&self) -> PyResult<()> {
+        let inbox = &self.event_loop().mailbox.inbox;
+        if !inbox.has_post() {
+            return Ok(());
+        }
+        inbox.collect().into_iter().try_for_each(|completion| completion.deliver(self.py()))
+    }
+
+    fn poll(&self, events: &mut Vec<Event>) -> Result<(), Errno> {
+        self.event_loop().reactor.poll(events, Some(Duration::ZERO))
+    }
+
+    fn park(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> Result<(), Errno> {
+        let event_loop = self.event_loop();
+        let waker = &event_loop.mailbox.waker;
+        waker.announce_sleep();
+        // The last look: whoever fills a queue after this sees that the loop sleeps, and rings.
+        let has_work = event_loop.mailbox.inbox.has_post()
+            || self.queues(|queues| !queues.ready.is_empty() || queues.is_stopping);
+        let polled = if has_work {
+            self.poll(events)
+        } else {
+            let reactor = &*event_loop.reactor;
+            // Outside of a turn nothing is held back: what another thread writes now goes out now.
+            event_loop.is_in_turn.store(false, Ordering::Relaxed);
+            let polled = self.py().detach(|| reactor.poll(events, timeout));
+            event_loop.is_in_turn.store(true, Ordering::Relaxed);
+            polled
+        };
+        waker.announce_wake();
+        polled
+    }
+
+    fn dispatch(&self, events: &[Event]) -> PyResult<()> {
+        // Python's signal handlers run here at the latest: a turn may run no bytecode at all.
+        self.py().check_signals()?;
+        for event in events.iter().filter(|event| event.token != BELL) {
+            let watchers = self.event_loop().with(self.py(), |state| state.sources.watchers_of(*event));
+            self.schedule_watchers(watchers);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn run(&self, work: Work) -> PyResult<()> {
+        let py = self.py();
+        match work {
+            Work::Handle(queued) => EventLoop::run_queued(queued.handle().bind(py)),
+            Work::Callback(handle) => EventLoop::run_handle(handle.bind(py)),
+            Work::Read(stream) => stream.bind(py).get().read_ready(stream.bind(py)),
+            Work::Write(stream) => stream.bind(py).get().write_ready(stream.bind(py)),
+            Work::Ready(wait) => wait.get().complete(py),
+        }
+    }
+
+    fn flush(&self) -> PyResult<()> {
+        let py = self.py();
+        let event_loop = self.event_loop();
+        let mut result = Ok(());
+        loop {
+            // A protocol that is told to go on may write again: nothing may be held while the loop sleeps.
+            let unflushed = event_loop.with(py, |state| std::mem::take(&mut state.unflushed));
+            if unflushed.is_empty() {
+                return result;
+            }
+            for stream in &unflushed {
+                let stream = stream.bind(py);
+                result = result.and(stream.get().flush_held(stream));
+            }
+        }
+    }
+}
+
+impl Running<'_, '_> {
+    fn schedule_watchers(&self, watchers: Watchers<Watcher>) {
+        let reader = watchers.reader.map(|watcher| match watcher {
+            Watcher::Handle(queued) => Work::Callback(queued.into_handle()),
+            Watcher::Stream(stream) => Work::Read(stream),
+            Watcher::Wait(wait) => Work::Ready(wait),
+        });
+        let writer = watchers.writer.map(|watcher| match watcher {
+            Watcher::Handle(queued) => Work::Callback(queued.into_handle()),
+            Watcher::Stream(stream) => Work::Write(stream),
+            Watcher::Wait(wait) => Work::Ready(wait),
+        });
+        for work in reader.into_iter().chain(writer) {
+            self.event_loop().schedule(self.py(), work);
+        }
+    }
+}
+
+/// Whether an exception ends the loop instead of going to its exception handler.
+pub(crate) fn ends_the_loop(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py)
+}
+
+impl EventLoop {
+    /// Calls a handle that may be called again.
+    pub(crate) fn run_handle(handle: &Bound<'_, Handle>) -> PyResult<()> {
+        match handle.get().call(handle.py()) {
+            Some(call) => Self::run_call(handle, &call),
+            None => Ok(()),
+        }
+    }
+
+    /// Calls a handle for the last time.
+    #[inline]
+    fn run_queued(handle: &Bound<'_, Handle>) -> PyResult<()> {
+        let py = handle.py();
+        handle.get().set_timed(false);
+        let Some(call) = handle.get().take_call(py) else { return Ok(()) };
+        if call.event_loop().get().is_debug() {
+            return Self::run_handle_debugged(handle, call);
+        }
+        match call.run(py) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let event_loop = call.event_loop().clone_ref(py);
+                handle.get().restore_call(py, call);
+                let reported = Self::callback_failed(event_loop.bind(py), handle, error);
+                drop(handle.get().take_call(py));
+                reported
+            }
+        }
+    }
+
+    /// In debug mode the handle keeps what it calls until everything has been said about it.
+    #[cold]
+    fn run_handle_debugged(handle: &Bound<'_, Handle>, call: Call) -> PyResult<()> {
+        let py = handle.py();
+        handle.get().restore_call(py, call);
+        let result = Self::run_handle(handle);
+        drop(handle.get().take_call(py));
+        result
+    }
+
+    /// Makes the call; what it raises goes to the exception handler, unless it ends the loop.
+    fn run_call(handle: &Bound<'_, Handle>, call: &Call) -> PyResult<()> {
+        let py = handle.py();
+        let event_loop = call.event_loop().bind(py);
+        let begin = event_loop.get().is_debug().then(|| event_loop.get().clock.now());
+        let result = match call.run(py) {
+            Ok(()) => Ok(()),
+            Err(error) => Self::callback_failed(event_loop, handle, error),
+        };
+        if let Some(begin) = begin {
+            let seconds = event_loop.get().clock.now().since(begin).as_secs_f64();
+            if seconds >= event_loop.get().slow_callback_duration.get(py) {
+                event_loop.call_method1("_slow_callback", (handle, seconds))?;
+            }
+        }
+        result
+    }
+
+    #[cold]
+    fn callback_failed(event_loop: &Bound<'_, Self>, handle: &Bound<'_, Handle>, error: PyErr) -> PyResult<()> {
+        let py = handle.py();
+        if ends_the_loop(py, &error) {
+            return Err(error);
+        }
+        event_loop.call_method1("_callback_failed", (handle, error.into_value(py)))?;
+        Ok(())
+    }
+
+    /// Lends the scratch memory to `read`. A nested loan gets memory of its own.
+    pub(crate) fn with_scratch<R>(&self, py: Python<'_>, read: impl FnOnce(&mut [u8]) -> R) -> R {
+        let mut scratch =
+            self.scratch.replace(py, None).unwrap_or_else(|| vec![0; SCRATCH_SIZE].into_boxed_slice());
+        let result = read(&mut scratch);
+        drop(self.scratch.replace(py, Some(scratch)));
+        result
+    }
+
+    fn begin_run(&self, py: Python<'_>) -> PyResult<()> {
+        self.check_closed()?;
+        let thread = std::thread::current().id();
+        let is_running = self.with(py, |state| state.thread.replace(thread).map(|other| state.thread = Some(other)));
+        if is_running.is_some() {
+            return Err(PyRuntimeError::new_err("This event loop is already running"));
+        }
+        self.is_in_turn.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn end_run(&self, py: Python<'_>) {
+        self.is_in_turn.store(false, Ordering::Relaxed);
+        self.with(py, |state| {
+            state.thread = None;
+            state.queues.is_stopping = false;
+        });
+    }
+}
+
+#[pymethods]
+impl EventLoop {
+    /// Runs turns until `stop` is called, or until an exception ends the loop.
+    #[pyo3(name = "_run_turns")]
+    fn run_turns(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        slf.get().begin_run(py)?;
+        let host = Running(slf);
+        let result = turn::run(&host);
+        // What was written before the loop ended goes out, whatever ended it.
+        let flushed = host.flush();
+        slf.get().end_run(py);
+        match result {
+            Ok(()) => flushed,
+            Err(Exit::Host(error)) => Err(error),
+            Err(Exit::Poll(errno)) => Err(os_error(py, errno)),
+        }
+    }
+
+}

@@ -1,0 +1,354 @@
+//! The event loop's native half: what it owns, its life cycle, and what other threads may do to it.
+//!
+//! `aioxide.EventLoop` is a Python class over this one: what runs per callback, per task step or
+//! per packet is here, what runs once per connection or per loop is there.
+
+use std::collections::HashSet;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ThreadId;
+use std::time::Duration;
+
+use aioxide_engine::clock::{Clock, MonotonicClock};
+use aioxide_engine::inbox::Inbox;
+use aioxide_engine::pool::Pool;
+use aioxide_engine::reactor::{Epoll, Token};
+use aioxide_engine::sources::{Direction, Sources, TOKEN_RESERVED_MIN};
+use aioxide_engine::timers::Cancellable;
+use aioxide_engine::turn::Queues;
+use aioxide_engine::waker::{EventBell, Waker};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
+
+use crate::errors::os_error;
+use crate::handle::{Handle, Queued};
+use crate::raw::guarded::Guarded;
+use crate::sock::{Owners, Wait};
+use crate::transports::stream::Stream;
+
+mod blocking;
+mod host;
+mod scheduling;
+mod tasks;
+mod watching;
+
+pub(crate) use host::{SCRATCH_SIZE, ends_the_loop};
+use host::Scratch;
+
+/// The bell's token in the reactor.
+const BELL: Token = Token(TOKEN_RESERVED_MIN);
+
+/// Calls that block run on at most this many threads: name look-ups, which mostly wait.
+const BLOCKING_THREADS_MAX: usize = 16;
+/// A thread of the pool that found nothing to do for this long ends.
+const BLOCKING_IDLE_MAX: Duration = Duration::from_secs(10);
+
+/// What waits in the ready queue and among the timers.
+pub(crate) enum Work {
+    /// Call a handle, for the last time.
+    Handle(Queued),
+    /// Call the handle of a source that has become ready.
+    Callback(Py<Handle>),
+    /// Read from a stream that has become readable.
+    Read(Py<Stream>),
+    /// Write to a stream that has become writable.
+    Write(Py<Stream>),
+    /// Tell a waiting `sock_*` operation that its socket is ready.
+    Ready(Py<Wait>),
+}
+
+impl Work {
+    /// Lets go of work that will not be done.
+    fn release(self, py: Python<'_>) {
+        if let Self::Handle(handle) = self {
+            handle.release(py);
+        }
+    }
+}
+
+impl Cancellable for Work {
+    fn is_cancelled(&self) -> bool {
+        match self {
+            Self::Handle(queued) => queued.handle().get().is_cancelled(),
+            Self::Callback(_) | Self::Read(_) | Self::Write(_) | Self::Ready(_) => false,
+        }
+    }
+}
+
+/// Who is told that a source is ready.
+pub(crate) enum Watcher {
+    /// A callback of `add_reader` or `add_writer`.
+    Handle(Queued),
+    /// A stream transport.
+    Stream(Py<Stream>),
+    /// A `sock_*` operation; told once.
+    Wait(Py<Wait>),
+}
+
+impl Clone for Watcher {
+    fn clone(&self) -> Self {
+        // The loop thread is attached whenever it touches its sources.
+        Python::attach(|py| match self {
+            Self::Handle(queued) => Self::Handle(queued.clone_ref(py)),
+            Self::Stream(stream) => Self::Stream(stream.clone_ref(py)),
+            Self::Wait(wait) => Self::Wait(wait.clone_ref(py)),
+        })
+    }
+}
+
+/// What only the loop thread changes (and any thread that holds the GIL may add to).
+pub(crate) struct State {
+    pub(crate) queues: Queues<Work>,
+    pub(crate) sources: Sources<Watcher, Epoll>,
+    /// Streams that hold back writes until the end of the turn.
+    pub(crate) unflushed: Vec<Py<Stream>>,
+    /// Which socket object the kernel watches under each descriptor, for `sock_*` operations.
+    pub(crate) owners: Owners,
+    /// Descriptors that belong to stream transports.
+    pub(crate) stream_fds: HashSet<RawFd>,
+    /// The thread that runs the loop, while it runs.
+    thread: Option<ThreadId>,
+}
+
+/// What threads without the GIL can reach.
+pub(crate) struct Mailbox {
+    pub(crate) inbox: Inbox<blocking::Completion>,
+    pub(crate) waker: Waker<EventBell>,
+}
+
+/// asyncio's event loop, natively. Use it through its subclass `aioxide.EventLoop`.
+#[pyclass(module = "aioxide._core", frozen, subclass, weakref)]
+pub(crate) struct EventLoop {
+    state: Guarded<State>,
+    mailbox: Arc<Mailbox>,
+    reactor: Arc<Epoll>,
+    clock: Box<dyn Clock>,
+    /// Threads for calls that block. Made when the first such call comes.
+    pool: Guarded<Option<Arc<Pool>>>,
+    /// Memory that reads go through on their way into bytes objects of their exact size.
+    scratch: Guarded<Option<Scratch>>,
+    task_factory: Guarded<Option<Py<PyAny>>>,
+    /// Seconds after which debug mode calls a callback slow.
+    slow_callback_duration: Guarded<f64>,
+    is_debug: AtomicBool,
+    is_closed: AtomicBool,
+    /// Whether a turn is under way: writes are held back until its end.
+    is_in_turn: AtomicBool,
+}
+
+impl EventLoop {
+    /// Lends the loop's state. `access` must not call Python, nor drop what Python can see.
+    #[inline]
+    pub(crate) fn with<R>(&self, py: Python<'_>, access: impl FnOnce(&mut State) -> R) -> R {
+        self.state.with(py, access)
+    }
+
+    /// Whether debug mode is on.
+    #[inline]
+    pub(crate) fn is_debug(&self) -> bool {
+        self.is_debug.load(Ordering::Relaxed)
+    }
+
+    /// Whether a turn is under way in the loop thread.
+    pub(crate) fn is_in_turn(&self) -> bool {
+        self.is_in_turn.load(Ordering::Relaxed)
+    }
+
+    /// Puts `work` at the end of the ready queue.
+    #[inline]
+    pub(crate) fn schedule(&self, py: Python<'_>, work: Work) {
+        self.with(py, |state| state.queues.ready.schedule(work));
+    }
+
+    /// Counts a cancelled timer, and lets go of those that can leave.
+    pub(crate) fn note_timer_cancelled(&self, py: Python<'_>) {
+        let removed = self.with(py, |state| state.queues.timers.note_cancelled());
+        removed.into_iter().for_each(|work| work.release(py));
+    }
+
+    /// Fails with asyncio's `RuntimeError` on a closed loop.
+    #[inline]
+    pub(crate) fn check_closed(&self) -> PyResult<()> {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(PyRuntimeError::new_err("Event loop is closed"));
+        }
+        Ok(())
+    }
+
+    /// The socket object, weakly, that `fd` was registered for.
+    pub(crate) fn owner_of(&self, py: Python<'_>, fd: RawFd) -> Option<Py<PyWeakrefReference>> {
+        self.with(py, |state| state.owners.get(&fd).map(|owner| owner.clone_ref(py)))
+    }
+
+    /// Whether `fd` belongs to a stream transport.
+    pub(crate) fn is_stream(&self, py: Python<'_>, fd: RawFd) -> bool {
+        self.with(py, |state| state.stream_fds.contains(&fd))
+    }
+
+    /// The wait that is under way for `fd` in this direction.
+    pub(crate) fn wait_for(&self, py: Python<'_>, fd: RawFd, direction: Direction) -> Option<Py<Wait>> {
+        self.with(py, |state| match state.sources.watcher(fd, direction) {
+            Some(Watcher::Wait(wait)) => Some(wait.clone_ref(py)),
+            _ => None,
+        })
+    }
+
+    /// Drops everything that waits.
+    fn release_everything(&self, py: Python<'_>) {
+        // What is dropped may run foreign code, so it leaves the state first.
+        let (ready, timers, watchers, others) = self.with(py, |state| {
+            let others = (std::mem::take(&mut state.unflushed), std::mem::take(&mut state.owners));
+            (state.queues.ready.take(), state.queues.timers.take(), state.sources.take(), others)
+        });
+        ready.into_iter().chain(timers).for_each(|work| work.release(py));
+        for watcher in watchers {
+            if let Watcher::Handle(queued) = watcher {
+                queued.release(py);
+            }
+        }
+        drop(others);
+    }
+}
+
+#[pymethods]
+impl EventLoop {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(py: Python<'_>, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let bell = EventBell::new().map_err(|errno| os_error(py, errno))?;
+        let reactor = Epoll::new().map_err(|errno| os_error(py, errno))?;
+        reactor.add_bell(&bell, BELL).map_err(|errno| os_error(py, errno))?;
+        let reactor = Arc::new(reactor);
+        let state = State {
+            queues: Queues::default(),
+            sources: Sources::new(Arc::clone(&reactor)),
+            unflushed: Vec::new(),
+            owners: Owners::new(),
+            stream_fds: HashSet::new(),
+            thread: None,
+        };
+        Ok(Self {
+            state: Guarded::new(state),
+            mailbox: Arc::new(Mailbox { inbox: Inbox::default(), waker: Waker::new(bell) }),
+            reactor,
+            clock: Box::new(MonotonicClock),
+            pool: Guarded::new(None),
+            scratch: Guarded::new(None),
+            task_factory: Guarded::new(None),
+            slow_callback_duration: Guarded::new(0.1),
+            is_debug: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            is_in_turn: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether `close` was called.
+    fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Whether the loop runs, in whichever thread.
+    fn is_running(&self, py: Python<'_>) -> bool {
+        self.with(py, |state| state.thread.is_some())
+    }
+
+    /// Ends the loop after the turn that is under way; a loop that is not running ends its next run after one turn.
+    fn stop(&self, py: Python<'_>) {
+        self.with(py, |state| state.queues.is_stopping = true);
+    }
+
+    /// Seconds on the loop's clock, which is that of `time.monotonic()`.
+    fn time(&self) -> f64 {
+        self.clock.now().as_seconds()
+    }
+
+    /// Whether debug mode is on.
+    fn get_debug(&self) -> bool {
+        self.is_debug()
+    }
+
+    /// Turns debug mode on or off.
+    fn set_debug(&self, enabled: bool) {
+        self.is_debug.store(enabled, Ordering::Relaxed);
+    }
+
+    /// Seconds after which debug mode logs a callback as slow.
+    #[getter]
+    fn slow_callback_duration(&self, py: Python<'_>) -> f64 {
+        self.slow_callback_duration.get(py)
+    }
+
+    #[setter]
+    fn set_slow_callback_duration(&self, py: Python<'_>, seconds: f64) {
+        self.slow_callback_duration.replace(py, seconds);
+    }
+
+    #[pyo3(name = "_check_closed")]
+    fn check_closed_from_python(&self) -> PyResult<()> {
+        self.check_closed()
+    }
+
+    /// Fails in any thread but the one that runs the loop.
+    #[pyo3(name = "_check_thread")]
+    pub(crate) fn check_thread(&self, py: Python<'_>) -> PyResult<()> {
+        let thread = self.with(py, |state| state.thread);
+        if thread.is_some_and(|thread| thread != std::thread::current().id()) {
+            return Err(PyRuntimeError::new_err(
+                "Non-thread-safe operation invoked on an event loop other than the current one",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Ends the poll that is under way, from any thread.
+    #[pyo3(name = "_wake")]
+    fn wake(&self) {
+        self.mailbox.waker.wake();
+    }
+
+    /// Drops everything that waits and refuses anything new. May be called again.
+    #[pyo3(name = "_close_native")]
+    fn close_native(&self, py: Python<'_>) {
+        if self.is_closed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.release_everything(py);
+        drop(self.scratch.replace(py, None));
+        let pool = self.pool.replace(py, None);
+        blocking::retire(py, pool);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.task_factory.visit(|factory| visit.call(factory)).unwrap_or(Ok(()))?;
+        self.state.visit(|state| state.traverse(visit)).unwrap_or(Ok(()))
+    }
+
+    fn __clear__(&self, py: Python<'_>) {
+        drop(self.task_factory.replace(py, None));
+        self.release_everything(py);
+    }
+}
+
+impl State {
+    fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        for work in self.queues.ready.iter().chain(self.queues.timers.iter()) {
+            match work {
+                Work::Handle(queued) => queued.traverse(visit)?,
+                Work::Callback(handle) => visit.call(handle)?,
+                Work::Read(stream) | Work::Write(stream) => visit.call(stream)?,
+                Work::Ready(wait) => visit.call(wait)?,
+            }
+        }
+        for watcher in self.sources.iter() {
+            match watcher {
+                Watcher::Handle(queued) => queued.traverse(visit)?,
+                Watcher::Stream(stream) => visit.call(stream)?,
+                Watcher::Wait(wait) => visit.call(wait)?,
+            }
+        }
+        self.unflushed.iter().try_for_each(|stream| visit.call(stream))
+    }
+}

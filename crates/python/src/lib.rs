@@ -1,0 +1,41 @@
+//! The extension module `aioxide._core`: a contents page.
+
+use pyo3::prelude::*;
+
+mod errors;
+mod event_loop;
+mod handle;
+mod raw;
+mod sock;
+mod transports;
+
+/// aioxide's native half. Use it through the package `aioxide`.
+#[pymodule(gil_used = true)]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::event_loop::EventLoop;
+    #[pymodule_export]
+    use crate::handle::{Handle, TimerHandle};
+    #[pymodule_export]
+    use crate::sock::{SockOperation, Wait};
+    #[pymodule_export]
+    use crate::transports::stream::Stream;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+
+    /// How the extension was built, as texts by name.
+    #[pyfunction]
+    fn build_info() -> std::collections::BTreeMap<&'static str, String> {
+        [
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("backend", "epoll".to_owned()),
+            ("target", format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)),
+        ]
+        .into()
+    }
+}

@@ -1,0 +1,76 @@
+//! Bytes objects that are filled by the kernel before anybody has seen them, and views of buffers.
+
+use std::mem::MaybeUninit;
+
+use pyo3::buffer::PyUntypedBuffer;
+use pyo3::exceptions::PyMemoryError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+unsafe extern "C" {
+    /// Part of CPython's documented C-API, which pyo3-ffi does not declare.
+    fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, newsize: ffi::Py_ssize_t) -> std::ffi::c_int;
+}
+
+/// Makes a bytes object of at most `length_max` bytes, filled by `fill`, which returns how many it wrote.
+///
+/// Worth the raw calls: `PyBytes::new_with` zeroes the memory first and cannot shrink, which for a
+/// 100 KiB read means one more pass over it, and one more copy.
+pub(crate) fn bytes_filled(
+    py: Python<'_>,
+    length_max: usize,
+    fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> usize,
+) -> PyResult<Bound<'_, PyBytes>> {
+    let length = ffi::Py_ssize_t::try_from(length_max).map_err(|_too_large| PyMemoryError::new_err(()))?;
+    // SAFETY: a null source makes an uninitialised object of that length, or sets an error.
+    let mut object = unsafe { ffi::PyBytes_FromStringAndSize(std::ptr::null(), length) };
+    if object.is_null() {
+        return Err(PyErr::fetch(py));
+    }
+    // SAFETY: `object` is a bytes object; the pointer is valid for its length.
+    let start = unsafe { ffi::PyBytes_AsString(object) };
+    // SAFETY: that memory belongs to `object`, which nobody else has seen, for `length_max` bytes.
+    let memory = unsafe { std::slice::from_raw_parts_mut(start.cast::<MaybeUninit<u8>>(), length_max) };
+    let written = ffi::Py_ssize_t::try_from(fill(memory)).map_or(length, |written| written.min(length));
+    if written < length {
+        // SAFETY: `object` has one reference, ours; on failure it is freed and becomes null.
+        let resized = unsafe { _PyBytes_Resize(&raw mut object, written) };
+        if resized != 0 {
+            return Err(PyErr::fetch(py));
+        }
+    }
+    // SAFETY: `object` is an object and the reference is ours.
+    let bytes = unsafe { Bound::from_owned_ptr(py, object) };
+    // SAFETY: made by PyBytes_FromStringAndSize above.
+    Ok(unsafe { bytes.cast_into_unchecked::<PyBytes>() })
+}
+
+/// Lends the contiguous memory of `buffer` for reading.
+pub(crate) fn readable<'a>(_py: Python<'a>, buffer: &'a PyUntypedBuffer) -> Option<&'a [u8]> {
+    if !buffer.is_c_contiguous() {
+        return None;
+    }
+    let (start, length) = (buffer.buf_ptr().cast::<u8>(), buffer.len_bytes());
+    if length == 0 {
+        return Some(&[]);
+    }
+    // SAFETY: the exporter keeps the memory in place while the buffer is held. Another thread may
+    // write to it meanwhile, which Python's own socket calls allow as well; the bytes are only
+    // handed to the kernel or copied.
+    Some(unsafe { std::slice::from_raw_parts(start, length) })
+}
+
+/// Lends the contiguous memory of `buffer` for writing, or nothing if it is read-only.
+pub(crate) fn writable<'a>(_py: Python<'a>, buffer: &'a PyUntypedBuffer) -> Option<&'a mut [MaybeUninit<u8>]> {
+    if buffer.readonly() || !buffer.is_c_contiguous() {
+        return None;
+    }
+    let (start, length) = (buffer.buf_ptr().cast::<MaybeUninit<u8>>(), buffer.len_bytes());
+    if length == 0 {
+        return Some(&mut []);
+    }
+    // SAFETY: the exporter keeps the memory in place while the buffer is held, and it is writable;
+    // the kernel writes to it as it does for `socket.recv_into`.
+    Some(unsafe { std::slice::from_raw_parts_mut(start, length) })
+}

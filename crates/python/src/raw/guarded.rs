@@ -1,0 +1,115 @@
+//! Interior mutability for Python objects: a cell that the GIL guards, or a mutex where there is no GIL.
+//!
+//! The rule for whoever borrows: nothing in the closure may call Python or drop a Python object,
+//! because that can run foreign code, which may come back for the same cell. A breach is caught
+//! (it panics, which PyO3 turns into an exception), never undefined.
+
+use pyo3::Python;
+
+#[cfg(not(Py_GIL_DISABLED))]
+mod imp {
+    use std::cell::{Cell, UnsafeCell};
+
+    /// A value with a flag that says whether it is lent.
+    pub(crate) struct Guarded<T> {
+        is_lent: Cell<bool>,
+        value: UnsafeCell<T>,
+    }
+
+    // SAFETY: `with` needs a `Python` token, so that the GIL orders all access to both fields; a
+    // thread switch inside the closure finds `is_lent` set and panics instead of aliasing.
+    unsafe impl<T: Send> Sync for Guarded<T> {}
+
+    /// Takes the value back even if the borrower panics.
+    struct Loan<'a>(&'a Cell<bool>);
+
+    impl Drop for Loan<'_> {
+        fn drop(&mut self) {
+            self.0.set(false);
+        }
+    }
+
+    impl<T> Guarded<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self { is_lent: Cell::new(false), value: UnsafeCell::new(value) }
+        }
+
+        #[inline]
+        pub(crate) fn with<R>(&self, _py: super::Python<'_>, access: impl FnOnce(&mut T) -> R) -> R {
+            assert!(!self.is_lent.replace(true), "a guarded value was asked for while it was lent");
+            let _loan = Loan(&self.is_lent);
+            // SAFETY: the flag was clear, so that no other reference exists, and it is set until
+            // the closure has returned, so that none is made.
+            access(unsafe { &mut *self.value.get() })
+        }
+
+        pub(crate) fn visit<R>(&self, access: impl FnOnce(&T) -> R) -> Option<R> {
+            if self.is_lent.get() {
+                return None;
+            }
+            // SAFETY: the collector runs with the GIL held and nothing is lent; `access` only reads.
+            Some(access(unsafe { &*self.value.get() }))
+        }
+    }
+}
+
+#[cfg(Py_GIL_DISABLED)]
+mod imp {
+    use std::sync::{Mutex, PoisonError};
+
+    /// A value behind a lock.
+    pub(crate) struct Guarded<T>(Mutex<T>);
+
+    impl<T> Guarded<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(Mutex::new(value))
+        }
+
+        #[inline]
+        pub(crate) fn with<R>(&self, _py: super::Python<'_>, access: impl FnOnce(&mut T) -> R) -> R {
+            access(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        }
+
+        pub(crate) fn visit<R>(&self, access: impl FnOnce(&T) -> R) -> Option<R> {
+            self.0.try_lock().ok().map(|value| access(&value))
+        }
+    }
+}
+
+/// A value that Python's threads share. See the module for the rule that its borrowers keep.
+pub(crate) struct Guarded<T>(imp::Guarded<T>);
+
+impl<T> Guarded<T> {
+    /// Guards `value`.
+    pub(crate) const fn new(value: T) -> Self {
+        Self(imp::Guarded::new(value))
+    }
+
+    /// Lends the value to `access`.
+    #[inline]
+    pub(crate) fn with<R>(&self, py: Python<'_>, access: impl FnOnce(&mut T) -> R) -> R {
+        self.0.with(py, access)
+    }
+
+    /// Shows the value to the garbage collector, or nothing while it is lent: the collector then
+    /// takes what is inside for alive, and comes back another time.
+    pub(crate) fn visit<R>(&self, access: impl FnOnce(&T) -> R) -> Option<R> {
+        self.0.visit(access)
+    }
+}
+
+impl<T: Copy> Guarded<T> {
+    /// A copy of the value.
+    #[inline]
+    pub(crate) fn get(&self, py: Python<'_>) -> T {
+        self.with(py, |value| *value)
+    }
+}
+
+impl<T> Guarded<T> {
+    /// Puts `value` in and returns what was there, for the caller to drop.
+    #[inline]
+    pub(crate) fn replace(&self, py: Python<'_>, value: T) -> T {
+        self.with(py, |place| std::mem::replace(place, value))
+    }
+}

@@ -1,0 +1,9 @@
+//! The binding's only unsafe room: the C-API where PyO3 has no safe call, or a slower one.
+//!
+//! Each door out of it is a small safe function that says what it relies on.
+#![expect(unsafe_code, reason = "this is the room for it")]
+
+pub(crate) mod bytes;
+pub(crate) mod context;
+pub(crate) mod guarded;
+pub(crate) mod refcount;

@@ -1,0 +1,91 @@
+//! Bytes on their way to the kernel: a queue of chunks that are never copied and never change.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::os::fd::RawFd;
+
+use aioxide_engine::sockets::{self, Attempt};
+use aioxide_engine::sys::borrow_fd;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use rustix::io::Errno;
+
+/// How many chunks go out in one system call. The kernel takes up to 1024; few writers come near.
+const CHUNKS_MAX: usize = 64;
+
+/// Chunks in order, the first of them perhaps sent in part.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    /// Exact `bytes` objects, not empty: letting go of them runs no foreign code.
+    chunks: VecDeque<Py<PyBytes>>,
+    /// How much of the first chunk has been sent.
+    offset: usize,
+    /// How many bytes are left to send.
+    size: usize,
+}
+
+impl Outgoing {
+    /// How many bytes are left to send.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Whether nothing is left to send.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// Adds a chunk. Empty ones vanish.
+    pub(crate) fn push(&mut self, chunk: Bound<'_, PyBytes>) {
+        let length = chunk.as_bytes().len();
+        if length > 0 {
+            self.size += length;
+            self.chunks.push_back(chunk.unbind());
+        }
+    }
+
+    /// Drops what is left.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Sends until the kernel takes no more; whether everything is out.
+    pub(crate) fn send(&mut self, py: Python<'_>, fd: RawFd) -> Result<bool, Errno> {
+        let socket = borrow_fd(fd)?;
+        while let Some(first) = self.chunks.front() {
+            let rest = first.as_bytes(py).get(self.offset..).unwrap_or_default();
+            let attempt = if self.chunks.len() == 1 {
+                sockets::send(socket, rest)?
+            } else {
+                let mut slices = [IoSlice::new(&[]); CHUNKS_MAX];
+                let others = self.chunks.iter().skip(1).map(|chunk| chunk.as_bytes(py));
+                let count = slices
+                    .iter_mut()
+                    .zip(std::iter::once(rest).chain(others))
+                    .map(|(slice, bytes)| *slice = IoSlice::new(bytes))
+                    .count();
+                sockets::send_vectored(socket, slices.get(..count).unwrap_or_default())?
+            };
+            match attempt {
+                Attempt::Done(sent) => self.advance(py, sent),
+                Attempt::WouldBlock => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes the first `sent` bytes out.
+    fn advance(&mut self, py: Python<'_>, mut sent: usize) {
+        self.size -= sent;
+        while let Some(first) = self.chunks.front() {
+            let left = first.as_bytes(py).len() - self.offset;
+            if sent < left {
+                self.offset += sent;
+                return;
+            }
+            sent -= left;
+            self.offset = 0;
+            self.chunks.pop_front();
+        }
+    }
+}

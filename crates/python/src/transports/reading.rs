@@ -1,0 +1,190 @@
+//! From a readable socket to the protocol: one read per readiness, into memory of a fitting size.
+//!
+//! Small reads go through the loop's scratch memory into a bytes object of their exact size. A
+//! connection whose reads fill the scratch is read straight into bytes objects, larger each time;
+//! once its reads are small again it falls back.
+
+use aioxide_engine::sockets::{self, Attempt};
+use aioxide_engine::sources::Direction;
+use aioxide_engine::sys::borrow_fd;
+use pyo3::buffer::PyUntypedBuffer;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use rustix::io::Errno;
+
+use super::stream::{Receiver, Stream};
+use crate::errors::os_error;
+use crate::event_loop::{SCRATCH_SIZE, ends_the_loop};
+use crate::raw::{bytes, context};
+
+/// No read is larger than this (asyncio's own bound).
+const READ_SIZE_MAX: usize = 256 * 1024;
+
+/// How much the next read asks for.
+#[derive(Clone, Copy)]
+pub(super) struct ReadSize(usize);
+
+impl Default for ReadSize {
+    fn default() -> Self {
+        Self(SCRATCH_SIZE)
+    }
+}
+
+impl ReadSize {
+    /// Doubles after a read that was filled, halves after one that was not filled to a quarter.
+    fn after(self, received: usize) -> Self {
+        if received >= self.0 {
+            Self((self.0 * 2).min(READ_SIZE_MAX))
+        } else if received < self.0 / 4 {
+            Self((self.0 / 2).max(SCRATCH_SIZE))
+        } else {
+            self
+        }
+    }
+}
+
+/// What a read brought.
+enum Received<T> {
+    Data(T),
+    EndOfStream,
+    Nothing,
+}
+
+impl Stream {
+    /// The kernel says that a read would not block.
+    pub(crate) fn read_ready(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let (is_reading, receiver) = self.with(py, |state| (state.is_reading(), state.receiver));
+        let Some(protocol) = self.protocol(py).filter(|_protocol| is_reading) else { return Ok(()) };
+        let protocol = protocol.bind(py);
+        match receiver {
+            Receiver::Data => self.read_data(slf, protocol),
+            Receiver::Buffer => self.read_into_buffer(slf, protocol),
+        }
+    }
+
+    fn read_data(&self, slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        match self.receive(py) {
+            Ok(Received::Data(data)) => {
+                let called = context::run_in(py, &self.context, || {
+                    protocol.call_method1(intern!(py, "data_received"), (data,))
+                });
+                self.check_call(py, called, "Fatal error: protocol.data_received() call failed.")
+            }
+            Ok(Received::EndOfStream) => self.read_eof(slf, protocol),
+            Ok(Received::Nothing) => Ok(()),
+            Err(error) => self.fail(py, error, "Fatal read error on socket transport"),
+        }
+    }
+
+    fn receive<'py>(&self, py: Python<'py>) -> PyResult<Received<Bound<'py, PyBytes>>> {
+        let size = self.with(py, |state| state.read_size);
+        let received = if size.0 <= SCRATCH_SIZE { self.receive_small(py) } else { self.receive_large(py, size.0)? };
+        match received {
+            Ok(Attempt::Done(data)) if data.as_bytes().is_empty() => Ok(Received::EndOfStream),
+            Ok(Attempt::Done(data)) => {
+                let next = size.after(data.as_bytes().len());
+                self.with(py, |state| state.read_size = next);
+                Ok(Received::Data(data))
+            }
+            Ok(Attempt::WouldBlock) => Ok(Received::Nothing),
+            Err(errno) => Err(os_error(py, errno)),
+        }
+    }
+
+    fn receive_small<'py>(&self, py: Python<'py>) -> Result<Attempt<Bound<'py, PyBytes>>, Errno> {
+        let socket = borrow_fd(self.fd)?;
+        self.event_loop.get().with_scratch(py, |scratch| {
+            Ok(match sockets::recv_into(socket, scratch)? {
+                Attempt::Done(count) => Attempt::Done(PyBytes::new(py, scratch.get(..count).unwrap_or_default())),
+                Attempt::WouldBlock => Attempt::WouldBlock,
+            })
+        })
+    }
+
+    fn receive_large<'py>(
+        &self,
+        py: Python<'py>,
+        size: usize,
+    ) -> PyResult<Result<Attempt<Bound<'py, PyBytes>>, Errno>> {
+        let mut outcome = Ok(Attempt::WouldBlock);
+        let data = bytes::bytes_filled(py, size, |memory| {
+            outcome = borrow_fd(self.fd).and_then(|socket| sockets::recv(socket, memory));
+            match outcome {
+                Ok(Attempt::Done(count)) => count,
+                Ok(Attempt::WouldBlock) | Err(_) => 0,
+            }
+        })?;
+        Ok(outcome.map(|attempt| match attempt {
+            Attempt::Done(_count) => Attempt::Done(data),
+            Attempt::WouldBlock => Attempt::WouldBlock,
+        }))
+    }
+
+    fn read_into_buffer(&self, slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let lent = context::run_in(py, &self.context, || lend_buffer(protocol));
+        let view = match lent {
+            Ok(view) => view,
+            Err(error) => return self.check_call(py, Err::<(), _>(error), "Fatal error: protocol.get_buffer() call failed."),
+        };
+        let received = match bytes::writable(py, &view) {
+            Some(memory) => borrow_fd(self.fd)
+                .and_then(|socket| sockets::recv(socket, memory))
+                .map_err(|errno| os_error(py, errno)),
+            None => Err(PyTypeError::new_err("get_buffer() must return a writable, contiguous buffer")),
+        };
+        view.release(py);
+        match received {
+            Ok(Attempt::Done(0)) => self.read_eof(slf, protocol),
+            Ok(Attempt::Done(count)) => {
+                let called = context::run_in(py, &self.context, || {
+                    protocol.call_method1(intern!(py, "buffer_updated"), (count,))
+                });
+                self.check_call(py, called, "Fatal error: protocol.buffer_updated() call failed.")
+            }
+            Ok(Attempt::WouldBlock) => Ok(()),
+            Err(error) => self.fail(py, error, "Fatal read error on socket transport"),
+        }
+    }
+
+    /// The peer will send no more: the protocol decides whether the connection stays half open.
+    fn read_eof(&self, slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let answered = context::run_in(py, &self.context, || {
+            protocol.call_method0(intern!(py, "eof_received"))?.is_truthy()
+        });
+        match answered {
+            Ok(true) => {
+                self.with(py, |state| state.has_read_eof = true);
+                let reader = self.event_loop.get().with(py, |state| state.sources.unwatch(self.fd, Direction::Read));
+                drop(reader);
+                Ok(())
+            }
+            Ok(false) => self.tell_transport(py, intern!(py, "close"), ()),
+            Err(error) => self.check_call(py, Err::<(), _>(error), "Fatal error: protocol.eof_received() call failed."),
+        }
+    }
+
+    /// What a protocol raises ends the connection, unless it ends the loop.
+    fn check_call<T>(&self, py: Python<'_>, called: PyResult<T>, message: &str) -> PyResult<()> {
+        match called {
+            Ok(_returned) => Ok(()),
+            Err(error) if ends_the_loop(py, &error) => Err(error),
+            Err(error) => self.fail(py, error, message),
+        }
+    }
+}
+
+/// The memory that a buffered protocol wants to be filled next.
+fn lend_buffer(protocol: &Bound<'_, PyAny>) -> PyResult<PyUntypedBuffer> {
+    let py = protocol.py();
+    let buffer = protocol.call_method1(intern!(py, "get_buffer"), (-1,))?;
+    if buffer.len()? == 0 {
+        return Err(PyRuntimeError::new_err("get_buffer() returned an empty buffer"));
+    }
+    PyUntypedBuffer::get(&buffer)
+}

@@ -1,0 +1,366 @@
+//! A connected stream socket (TCP or Unix) between its protocol and the kernel.
+//!
+//! This is the half that runs per packet: reading is in [`reading`](super::reading), writing and
+//! flow control in [`writing`](super::writing). The other half, `aioxide.transports.StreamTransport`,
+//! is the object that protocols see; it owns the socket and its life cycle.
+//!
+//! States: *open* → *closing* (no more reading; what is queued goes out) → *lost* (nothing moves,
+//! `connection_lost` is scheduled or has been called). `abort` and errors go to *lost* at once.
+
+use std::os::fd::RawFd;
+
+use aioxide_engine::sources::Direction;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyContext, PyType};
+
+use super::outgoing::Outgoing;
+use super::reading::ReadSize;
+use crate::errors::os_error;
+use crate::event_loop::{EventLoop, Watcher};
+use crate::raw::context;
+use crate::raw::guarded::Guarded;
+
+/// Above this many queued bytes the protocol is asked to pause, unless it says otherwise (asyncio's value).
+const HIGH_WATER_DEFAULT: usize = 64 * 1024;
+
+/// How the protocol takes what is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Receiver {
+    /// `data_received` with a bytes object.
+    Data,
+    /// `get_buffer` and `buffer_updated`.
+    Buffer,
+}
+
+/// What the loop thread changes.
+pub(super) struct State {
+    /// None once the connection is lost and the protocol has been told.
+    pub(super) protocol: Option<Py<PyAny>>,
+    /// The Python half. None once the connection is lost and the protocol has been told.
+    pub(super) transport: Option<Py<PyAny>>,
+    pub(super) receiver: Receiver,
+    pub(super) read_size: ReadSize,
+    pub(super) outgoing: Outgoing,
+    pub(super) high_water: usize,
+    pub(super) low_water: usize,
+    /// Reading has begun: `connection_made` has been called.
+    pub(super) has_begun: bool,
+    /// The user paused reading.
+    pub(super) is_read_paused: bool,
+    /// The peer has sent its end of stream.
+    pub(super) has_read_eof: bool,
+    /// The protocol has been asked to pause writing.
+    pub(super) is_write_paused: bool,
+    /// `write_eof` was called.
+    pub(super) has_written_eof: bool,
+    /// The stream is in the loop's list of streams with writes held back.
+    pub(super) is_held: bool,
+    pub(super) is_closing: bool,
+    /// Not zero once the connection is lost; then counts the writes that came too late.
+    pub(super) lost_count: u32,
+    /// Set while a sendfile is under way: done when the queue is empty.
+    pub(super) empty_waiter: Option<Py<PyAny>>,
+}
+
+impl State {
+    /// Whether incoming data is wanted.
+    pub(super) fn is_reading(&self) -> bool {
+        self.has_begun && !self.is_read_paused && !self.is_closing && !self.has_read_eof
+    }
+}
+
+/// The native half of a stream transport.
+#[pyclass(module = "aioxide._core", frozen, weakref)]
+pub(crate) struct Stream {
+    pub(super) event_loop: Py<EventLoop>,
+    /// The socket object: it owns the descriptor.
+    pub(super) sock: Py<PyAny>,
+    pub(super) fd: RawFd,
+    /// Every callback of the protocol runs in it.
+    pub(super) context: Py<PyContext>,
+    pub(super) state: Guarded<State>,
+}
+
+impl Stream {
+    #[inline]
+    pub(super) fn with<R>(&self, py: Python<'_>, access: impl FnOnce(&mut State) -> R) -> R {
+        self.state.with(py, access)
+    }
+
+    pub(super) fn protocol(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.with(py, |state| state.protocol.as_ref().map(|protocol| protocol.clone_ref(py)))
+    }
+
+    /// Calls a method of the Python half, which is gone only when nothing can happen any more.
+    pub(super) fn tell_transport<'py, A>(&self, py: Python<'py>, method: &Bound<'py, pyo3::types::PyString>, args: A) -> PyResult<()>
+    where
+        A: pyo3::call::PyCallArgs<'py>,
+    {
+        if let Some(transport) = self.with(py, |state| state.transport.as_ref().map(|transport| transport.clone_ref(py))) {
+            transport.bind(py).call_method1(method, args)?;
+        }
+        Ok(())
+    }
+
+    /// Reports an error that ends the connection.
+    pub(super) fn fail(&self, py: Python<'_>, error: PyErr, message: &str) -> PyResult<()> {
+        self.tell_transport(py, intern!(py, "_fatal_error"), (error.into_value(py), message))
+    }
+
+    /// Tells the kernel that the descriptor is of no more interest.
+    fn forget_source(&self, py: Python<'_>) {
+        let watchers = self.event_loop.get().with(py, |state| state.sources.forget(self.fd));
+        drop(watchers);
+    }
+
+    /// Moves to *lost*: drops what is queued and schedules `connection_lost`.
+    pub(super) fn lose(&self, py: Python<'_>, error: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        let is_first = self.with(py, |state| {
+            if state.lost_count > 0 {
+                return false;
+            }
+            state.outgoing.clear();
+            state.is_closing = true;
+            state.lost_count = 1;
+            true
+        });
+        if is_first {
+            self.forget_source(py);
+            self.tell_transport(py, intern!(py, "_schedule_connection_lost"), (error,))?;
+        }
+        Ok(())
+    }
+
+    fn receiver_of(protocol: &Bound<'_, PyAny>) -> PyResult<Receiver> {
+        static BUFFERED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        let buffered = BUFFERED.import(protocol.py(), "asyncio", "BufferedProtocol")?;
+        Ok(if protocol.is_instance(buffered)? { Receiver::Buffer } else { Receiver::Data })
+    }
+
+    /// Begins or goes on to watch for incoming data.
+    fn watch_reading(slf: &Bound<'_, Self>, is_first: bool) -> PyResult<()> {
+        let py = slf.py();
+        let stream = slf.get();
+        let watcher = Watcher::Stream(slf.clone().unbind());
+        let watched = stream.event_loop.get().with(py, |state| {
+            if is_first {
+                state.sources.watch(stream.fd, Direction::Read, watcher)
+            } else {
+                state.sources.arm(stream.fd, Direction::Read, watcher)
+            }
+        });
+        match watched {
+            Ok(previous) => drop(previous),
+            Err(errno) => {
+                let error = os_error(py, errno);
+                stream.fail(py, error, "Fatal read error on socket transport")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl Stream {
+    #[new]
+    #[pyo3(signature = (event_loop, sock, protocol, transport))]
+    fn new(
+        event_loop: &Bound<'_, EventLoop>,
+        sock: &Bound<'_, PyAny>,
+        protocol: &Bound<'_, PyAny>,
+        transport: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let py = event_loop.py();
+        event_loop.get().check_closed()?;
+        let fd: RawFd = sock.call_method0(intern!(py, "fileno"))?.extract()?;
+        event_loop.get().with(py, |state| state.stream_fds.insert(fd));
+        let state = State {
+            protocol: Some(protocol.clone().unbind()),
+            transport: Some(transport.clone().unbind()),
+            receiver: Self::receiver_of(protocol)?,
+            read_size: ReadSize::default(),
+            outgoing: Outgoing::default(),
+            high_water: HIGH_WATER_DEFAULT,
+            low_water: HIGH_WATER_DEFAULT / 4,
+            has_begun: false,
+            is_read_paused: false,
+            has_read_eof: false,
+            is_write_paused: false,
+            has_written_eof: false,
+            is_held: false,
+            is_closing: false,
+            lost_count: 0,
+            empty_waiter: None,
+        };
+        Ok(Self {
+            event_loop: event_loop.clone().unbind(),
+            sock: sock.clone().unbind(),
+            fd,
+            context: context::copy_current(py)?,
+            state: Guarded::new(state),
+        })
+    }
+
+    /// The context that the protocol's callbacks run in.
+    #[getter]
+    fn context(&self, py: Python<'_>) -> Py<PyContext> {
+        self.context.clone_ref(py)
+    }
+
+    /// Begins to read. Called once, after `connection_made`.
+    fn begin(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let is_reading = slf.get().with(slf.py(), |state| {
+            state.has_begun = true;
+            state.is_reading()
+        });
+        if is_reading { Self::watch_reading(slf, true) } else { Ok(()) }
+    }
+
+    /// Whether the transport is closing or closed.
+    fn is_closing(&self, py: Python<'_>) -> bool {
+        self.with(py, |state| state.is_closing)
+    }
+
+    /// Whether incoming data is being read.
+    fn is_reading(&self, py: Python<'_>) -> bool {
+        self.with(py, |state| !state.is_closing && !state.is_read_paused)
+    }
+
+    /// Whether the protocol has been asked to pause writing.
+    #[getter]
+    fn is_writing_paused(&self, py: Python<'_>) -> bool {
+        self.with(py, |state| state.is_write_paused)
+    }
+
+    /// Stops reading until `resume_reading`. Does nothing if it has stopped already.
+    fn pause_reading(&self, py: Python<'_>) {
+        let was_reading = self.with(py, |state| {
+            let was_reading = state.is_reading();
+            if !state.is_closing {
+                state.is_read_paused = true;
+            }
+            was_reading
+        });
+        if was_reading {
+            let watcher = self.event_loop.get().with(py, |state| state.sources.disarm(self.fd, Direction::Read));
+            drop(watcher);
+        }
+    }
+
+    /// Goes on reading. Does nothing if it is not paused.
+    fn resume_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let is_reading = slf.get().with(slf.py(), |state| {
+            let was_paused = state.is_read_paused;
+            state.is_read_paused = was_paused && state.is_closing;
+            was_paused && state.is_reading()
+        });
+        if is_reading { Self::watch_reading(slf, false) } else { Ok(()) }
+    }
+
+    /// Closes the connection once everything that was written has gone out.
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let stream = slf.get();
+        let is_first = stream.with(py, |state| !std::mem::replace(&mut state.is_closing, true));
+        if !is_first {
+            return Ok(());
+        }
+        let reader = stream.event_loop.get().with(py, |state| state.sources.unwatch(stream.fd, Direction::Read));
+        drop(reader);
+        stream.flush(slf)
+    }
+
+    /// Closes the connection at once. What the kernel does not take now is dropped.
+    fn abort(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let stream = slf.get();
+        if stream.with(py, |state| state.is_held) {
+            stream.flush(slf)?;
+        }
+        stream.lose(py, None)
+    }
+
+    /// Closes the connection at once, with the reason that `connection_lost` will be given.
+    #[pyo3(name = "_force_close")]
+    fn force_close(&self, py: Python<'_>, error: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        self.lose(py, error)
+    }
+
+    /// Lets go of protocol, transport and descriptor; the Python half closes the socket next.
+    fn detach(&self, py: Python<'_>) {
+        self.forget_source(py);
+        self.event_loop.get().with(py, |state| state.stream_fds.remove(&self.fd));
+        let released = self.with(py, |state| {
+            state.is_closing = true;
+            state.lost_count = state.lost_count.max(1);
+            state.outgoing.clear();
+            (state.protocol.take(), state.transport.take(), state.empty_waiter.take())
+        });
+        drop(released);
+    }
+
+    /// The protocol.
+    #[pyo3(name = "get_protocol")]
+    fn protocol_or_none(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.protocol(py)
+    }
+
+    /// Hands the connection to another protocol.
+    fn set_protocol(&self, py: Python<'_>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        let receiver = Self::receiver_of(protocol)?;
+        let previous = self.with(py, |state| {
+            state.receiver = receiver;
+            state.protocol.replace(protocol.clone().unbind())
+        });
+        drop(previous);
+        Ok(())
+    }
+
+    /// A future that is done when everything written has gone out; until it is reset, writing is refused.
+    fn make_empty_waiter<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let stream = slf.get();
+        stream.flush(slf)?;
+        if stream.with(py, |state| state.empty_waiter.is_some()) {
+            return Err(PyRuntimeError::new_err("Empty waiter is already set"));
+        }
+        let waiter = EventLoop::new_future(stream.event_loop.bind(py))?;
+        let is_empty = stream.with(py, |state| {
+            state.empty_waiter = Some(waiter.clone().unbind());
+            state.outgoing.is_empty()
+        });
+        if is_empty {
+            waiter.call_method1(intern!(py, "set_result"), (py.None(),))?;
+        }
+        Ok(waiter)
+    }
+
+    /// Allows writing again.
+    fn reset_empty_waiter(&self, py: Python<'_>) {
+        let waiter = self.with(py, |state| state.empty_waiter.take());
+        drop(waiter);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        visit.call(&self.sock)?;
+        visit.call(&self.context)?;
+        self.state
+            .visit(|state| {
+                visit.call(&state.protocol)?;
+                visit.call(&state.transport)?;
+                visit.call(&state.empty_waiter)
+            })
+            .unwrap_or(Ok(()))
+    }
+
+    fn __clear__(&self, py: Python<'_>) {
+        let released =
+            self.with(py, |state| (state.protocol.take(), state.transport.take(), state.empty_waiter.take()));
+        drop(released);
+    }
+}

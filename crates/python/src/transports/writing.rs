@@ -1,0 +1,273 @@
+//! From `write` to the kernel: held back until the end of the turn, then sent in one call; flow control.
+//!
+//! A response that is written as a header and a body costs one system call, not two. Nothing else
+//! shows: outside of a turn, above the high-water mark, and whenever the user asks how much is
+//! queued or ends the stream, what is held goes out at once.
+
+use aioxide_engine::sources::Direction;
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
+use rustix::io::Errno;
+
+use super::stream::Stream;
+use crate::errors::os_error;
+use crate::event_loop::Watcher;
+
+/// More than this many bytes are not held back: one call for so much is as cheap as two.
+const HELD_MAX: usize = 64 * 1024;
+
+/// What becomes of bytes that were just queued.
+enum Verdict {
+    /// They wait for the end of the turn; the flag says whether the loop has to be told.
+    Hold { is_new: bool },
+    /// They go out now.
+    Flush,
+    /// The connection is lost; the flag says whether that is worth a warning.
+    Lost { warn: bool },
+}
+
+/// After this many writes to a lost connection each further one is logged (asyncio's value).
+const LOST_WRITES_SILENT_MAX: u32 = 5;
+
+/// An exact bytes object with the contents of `data`: itself, or a snapshot of what may change.
+fn snapshot<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    if let Ok(bytes) = data.cast_exact::<PyBytes>() {
+        return Ok(bytes.clone());
+    }
+    let py = data.py();
+    if let Ok(bytes) = data.cast::<PyBytes>() {
+        return Ok(PyBytes::new(py, bytes.as_bytes()));
+    }
+    if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() {
+        return Ok(py.get_type::<PyBytes>().call1((data,))?.cast_into()?);
+    }
+    let class = data.get_type().name()?;
+    Err(PyTypeError::new_err(format!("data argument must be a bytes-like object, not '{class}'")))
+}
+
+impl Stream {
+    fn queue<'py>(&self, py: Python<'py>, chunks: impl Iterator<Item = Bound<'py, PyBytes>>) -> PyResult<Verdict> {
+        let is_in_turn = self.event_loop.get().is_in_turn();
+        self.with(py, |state| {
+            if state.has_written_eof {
+                return Err("Cannot call write() after write_eof()");
+            }
+            if state.empty_waiter.is_some() {
+                return Err("unable to write; sendfile is in progress");
+            }
+            if state.lost_count > 0 {
+                let warn = state.lost_count >= LOST_WRITES_SILENT_MAX;
+                state.lost_count = state.lost_count.saturating_add(1);
+                return Ok(Verdict::Lost { warn });
+            }
+            let was_blocked = !state.outgoing.is_empty() && !state.is_held;
+            chunks.for_each(|chunk| state.outgoing.push(chunk));
+            if was_blocked || state.outgoing.is_empty() {
+                // The kernel takes no more for now: the bytes wait for their turn in the queue.
+                return Ok(if state.outgoing.size() > state.high_water { Verdict::Flush } else { Verdict::Hold { is_new: false } });
+            }
+            if !is_in_turn || state.outgoing.size() > HELD_MAX.min(state.high_water) {
+                return Ok(Verdict::Flush);
+            }
+            Ok(Verdict::Hold { is_new: !std::mem::replace(&mut state.is_held, true) })
+        })
+        .map_err(PyRuntimeError::new_err)
+    }
+
+    fn follow(slf: &Bound<'_, Self>, verdict: &Verdict) -> PyResult<()> {
+        let py = slf.py();
+        match verdict {
+            Verdict::Hold { is_new: false } | Verdict::Lost { warn: false } => Ok(()),
+            Verdict::Hold { is_new: true } => {
+                let stream = slf.clone().unbind();
+                slf.get().event_loop.get().with(py, |state| state.unflushed.push(stream));
+                Ok(())
+            }
+            Verdict::Flush => slf.get().flush(slf),
+            Verdict::Lost { warn: true } => slf.get().tell_transport(py, intern!(py, "_warn_lost_write"), ()),
+        }
+    }
+
+    /// The turn ends: what was held back goes out.
+    pub(crate) fn flush_held(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        if self.with(slf.py(), |state| state.is_held) { self.flush(slf) } else { Ok(()) }
+    }
+
+    /// The kernel says that a write would not block.
+    pub(crate) fn write_ready(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        crate::raw::context::run_in(slf.py(), &self.context, || self.flush(slf))
+    }
+
+    /// Sends what the kernel takes, and follows up on what that means.
+    pub(super) fn flush(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let is_lost = self.with(py, |state| {
+            state.is_held = false;
+            state.lost_count > 0
+        });
+        if is_lost {
+            return Ok(());
+        }
+        match self.send(py) {
+            Ok(true) => self.after_all_sent(slf),
+            Ok(false) => self.after_would_block(slf),
+            Err(errno) => self.after_error(py, os_error(py, errno)),
+        }
+    }
+
+    fn send(&self, py: Python<'_>) -> Result<bool, Errno> {
+        if self.with(py, |state| state.outgoing.is_empty()) {
+            return Ok(true);
+        }
+        // Somebody may have closed the socket behind us, and its number may be another's by now.
+        let fd = self.sock.bind(py).call_method0(intern!(py, "fileno")).and_then(|fd| fd.extract::<i32>());
+        if !fd.is_ok_and(|fd| fd == self.fd) {
+            return Err(Errno::BADF);
+        }
+        self.with(py, |state| state.outgoing.send(py, self.fd))
+    }
+
+    fn after_all_sent(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let writer = self.event_loop.get().with(py, |state| {
+            state.sources.watcher(self.fd, Direction::Write).is_some().then(|| state.sources.unwatch(self.fd, Direction::Write))
+        });
+        drop(writer);
+        self.resume_protocol(py)?;
+        let (is_closing, shuts_down, waiter) = self.with(py, |state| {
+            // The protocol may have written again while it was told to go on.
+            if !state.outgoing.is_empty() {
+                return (false, false, None);
+            }
+            let waiter = state.empty_waiter.as_ref().map(|waiter| waiter.clone_ref(py));
+            (state.is_closing, state.has_written_eof, waiter)
+        });
+        if let Some(waiter) = waiter
+            && !waiter.bind(py).call_method0(intern!(py, "done"))?.is_truthy()?
+        {
+            waiter.bind(py).call_method1(intern!(py, "set_result"), (py.None(),))?;
+        }
+        if is_closing {
+            self.lose(py, None)
+        } else if shuts_down {
+            self.shut_down_writing(py)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn after_would_block(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let watcher = Watcher::Stream(slf.clone().unbind());
+        let watched = self.event_loop.get().with(py, |state| {
+            if state.sources.watcher(self.fd, Direction::Write).is_some() {
+                return Ok(Some(watcher));
+            }
+            state.sources.arm(self.fd, Direction::Write, watcher)
+        });
+        match watched {
+            Ok(previous) => drop(previous),
+            Err(errno) => return self.after_error(py, os_error(py, errno)),
+        }
+        self.pause_protocol(py)?;
+        self.resume_protocol(py)
+    }
+
+    fn after_error(&self, py: Python<'_>, error: PyErr) -> PyResult<()> {
+        let waiter = self.with(py, |state| {
+            state.outgoing.clear();
+            state.empty_waiter.as_ref().map(|waiter| waiter.clone_ref(py))
+        });
+        if let Some(waiter) = waiter {
+            waiter.bind(py).call_method1(intern!(py, "set_exception"), (error.value(py),))?;
+        }
+        self.fail(py, error, "Fatal write error on socket transport")
+    }
+
+    fn shut_down_writing(&self, py: Python<'_>) -> PyResult<()> {
+        const SHUT_WR: i32 = 1;
+        match self.sock.bind(py).call_method1(intern!(py, "shutdown"), (SHUT_WR,)) {
+            // The peer may have reset the connection already: the reader will find out.
+            Err(error) if !error.is_instance_of::<PyOSError>(py) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Above the high-water mark the protocol is asked, once, to pause.
+    fn pause_protocol(&self, py: Python<'_>) -> PyResult<()> {
+        let pauses = self.with(py, |state| {
+            let pauses = !state.is_write_paused && state.outgoing.size() > state.high_water;
+            state.is_write_paused |= pauses;
+            pauses
+        });
+        if pauses { self.tell_transport(py, intern!(py, "_pause_protocol"), ()) } else { Ok(()) }
+    }
+
+    /// At the low-water mark a protocol that was asked to pause is told to go on.
+    fn resume_protocol(&self, py: Python<'_>) -> PyResult<()> {
+        let resumes = self.with(py, |state| {
+            let resumes = state.is_write_paused && state.outgoing.size() <= state.low_water;
+            state.is_write_paused &= !resumes;
+            resumes
+        });
+        if resumes { self.tell_transport(py, intern!(py, "_resume_protocol"), ()) } else { Ok(()) }
+    }
+}
+
+#[pymethods]
+impl Stream {
+    /// Queues `data` (bytes, bytearray or memoryview; a snapshot if it can change) for sending.
+    fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let data = snapshot(data)?;
+        let verdict = slf.get().queue(slf.py(), std::iter::once(data))?;
+        Self::follow(slf, &verdict)
+    }
+
+    /// Queues an iterable of chunks for sending.
+    fn writelines(slf: &Bound<'_, Self>, list_of_data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let chunks = list_of_data
+            .try_iter()?
+            .map(|chunk| snapshot(&chunk?))
+            .collect::<PyResult<Vec<_>>>()?;
+        let verdict = slf.get().queue(slf.py(), chunks.into_iter())?;
+        Self::follow(slf, &verdict)
+    }
+
+    /// Ends the stream towards the peer once everything written has gone out.
+    fn write_eof(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let is_first = slf.get().with(slf.py(), |state| {
+            !state.is_closing && !std::mem::replace(&mut state.has_written_eof, true)
+        });
+        if is_first { slf.get().flush(slf) } else { Ok(()) }
+    }
+
+    /// How many bytes wait for the kernel to take them.
+    fn get_write_buffer_size(slf: &Bound<'_, Self>) -> PyResult<usize> {
+        let py = slf.py();
+        slf.get().flush_held(slf)?;
+        Ok(slf.get().with(py, |state| state.outgoing.size()))
+    }
+
+    /// The low- and the high-water mark, in bytes.
+    fn get_write_buffer_limits(&self, py: Python<'_>) -> (usize, usize) {
+        self.with(py, |state| (state.low_water, state.high_water))
+    }
+
+    /// Sets the water marks, in bytes: the protocol pauses above `high` and goes on at `low`.
+    #[pyo3(signature = (high=None, low=None))]
+    fn set_write_buffer_limits(&self, py: Python<'_>, high: Option<i64>, low: Option<i64>) -> PyResult<()> {
+        let high = high.unwrap_or_else(|| low.map_or(64 * 1024, |low| low.saturating_mul(4)));
+        let low = low.unwrap_or(high / 4);
+        if high < low || low < 0 {
+            return Err(PyValueError::new_err(format!("high ({high:?}) must be >= low ({low:?}) must be >= 0")));
+        }
+        let (high, low) = (usize::try_from(high)?, usize::try_from(low)?);
+        self.with(py, |state| {
+            state.high_water = high;
+            state.low_water = low;
+        });
+        self.pause_protocol(py)
+    }
+}
