@@ -110,8 +110,9 @@ async def connected(
     try:
         yield Pair(client, server, client_transport, server_transport)
     finally:
-        client_transport.abort()
-        server_transport.abort()
+        for transport in (client_transport, server_transport):
+            if not transport.is_closing():  # after connection_lost the stdlib's abort() may fail
+                transport.abort()
         await turns(3)
 
 

@@ -248,19 +248,25 @@ def test_a_removed_reader_of_a_duplicated_fd_costs_no_turns(loop: Loop, pair) ->
     twin.close()
 
 
+def _put_at(number: int) -> tuple[socket.socket, socket.socket]:
+    """A connected pair of which the first has the given file descriptor."""
+    a, b = nonblocking_pair()
+    os.dup2(a.fileno(), number)
+    a.close()
+    return socket.socket(fileno=number), b
+
+
 def test_an_fd_closed_and_reused_can_be_watched_again(loop: Loop) -> None:
     a, b = nonblocking_pair()
     number = a.fileno()
     loop.add_reader(a, int)
     loop.remove_reader(a)
     a.close()
-    c, d = nonblocking_pair()
-    assert number in (c.fileno(), d.fileno())
-    mine, other = (c, d) if c.fileno() == number else (d, c)
-    loop.add_reader(mine, loop.stop)
-    other.send(b"x")
+    c, d = _put_at(number)
+    loop.add_reader(c, loop.stop)
+    d.send(b"x")
     loop.run_forever()
-    assert loop.remove_reader(mine)
+    assert loop.remove_reader(c)
     for sock in (b, c, d):
         sock.close()
 
@@ -270,21 +276,18 @@ def test_an_fd_closed_behind_the_loops_back_can_be_watched_again_when_reused(loo
     number = a.fileno()
     loop.add_reader(a, int)
     a.close()
-    b.close()
     loop.call_soon(loop.stop)
     loop.run_forever()
     loop.remove_reader(number)
-    c, d = nonblocking_pair()
-    mine, other = (c, d) if c.fileno() == number else (d, c)
-    assert mine.fileno() == number
+    c, d = _put_at(number)
     seen: list[int] = []
-    loop.add_reader(mine, lambda: (seen.append(1), loop.stop()))
-    other.send(b"x")
+    loop.add_reader(c, lambda: (seen.append(1), loop.stop()))
+    d.send(b"x")
     loop.run_forever()
     assert seen == [1]
-    assert loop.remove_reader(mine)
-    c.close()
-    d.close()
+    assert loop.remove_reader(c)
+    for sock in (b, c, d):
+        sock.close()
 
 
 def test_removing_after_the_fd_was_closed_still_works(loop: Loop) -> None:
