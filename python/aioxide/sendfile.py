@@ -130,22 +130,16 @@ class Sendfile(Watchers):
         self, transp: Any, file: IO[bytes], offset: int, count: int | None
     ) -> int:
         """Let the kernel write to the transport's own socket, while the transport holds still."""
+        _check_sendfile_arguments(transp._sock, file, offset, count)
         # Refuses a second file at the same time.
         written = transp._make_empty_waiter()
-        number = transp._sock_fd
-        self._transports.pop(number, None)
-        was_reading = transp.is_reading()
-        transp.pause_reading()
+        relay = _Relay(self, transp)
         try:
             await written
-            return await self.sock_sendfile(transp._sock, file, offset, count, fallback=False)
+            return await _send_file(transp._sock, file, offset, count, relay.until_writable)
         finally:
             transp._reset_empty_waiter()
-            if was_reading:
-                transp.resume_reading()
-            # The number of a closed transport may belong to somebody else by now.
-            if not transp.is_closing():
-                self._transports[number] = transp
+            relay.restore()
 
     async def _sendfile_fallback(
         self, transp: Any, file: IO[bytes], offset: int, count: int | None
@@ -166,41 +160,11 @@ class Sendfile(Watchers):
     async def _sock_sendfile_native(
         self, sock: socket.socket, file: IO[bytes], offset: int, count: int | None
     ) -> int:
-        source, wanted = _file_to_send(file, count)
-        if not wanted:
-            return 0
-        sent_total = 0
-        try:
-            while True:
-                if count is not None:
-                    wanted = count - sent_total
-                try:
-                    sent = os.sendfile(
-                        sock.fileno(),
-                        source,
-                        offset + sent_total,
-                        min(wanted, _SYSCALL_BYTES_MAX),
-                    )
-                except (BlockingIOError, InterruptedError):
-                    sent = -1
-                sent_total += max(sent, 0)
-                if sent == 0 or sent_total == count:
-                    break
-                # The socket's buffer is full now, or nearly; other work comes first in any case.
-                self._ensure_fd_no_transport(sock.fileno())
-                await self._wait_writable(sock)
-        except OSError as exc:
-            if sent_total == 0:
-                # The usual reason is a file that the kernel cannot map, which can be read and written all the same.
-                raise asyncio.SendfileNotAvailableError("os.sendfile call failed") from exc
-            if exc.errno == errno.ENOTCONN:
-                raise ConnectionError("socket is not connected", errno.ENOTCONN) from exc
-            raise
-        finally:
-            # What has no position, such as a pipe, keeps none.
-            with contextlib.suppress(OSError):
-                os.lseek(source, offset + sent_total, os.SEEK_SET)
-        return sent_total
+        async def until_writable() -> None:
+            self._ensure_fd_no_transport(sock.fileno())
+            await self._wait_writable(sock)
+
+        return await _send_file(sock, file, offset, count, until_writable)
 
     async def _sock_sendfile_fallback(
         self, sock: socket.socket, file: IO[bytes], offset: int, count: int | None
@@ -240,7 +204,7 @@ class Sendfile(Watchers):
 class _Relay(asyncio.Protocol):
     """Stands in for a transport's protocol while a file is written, to hear of pauses and of the end."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, transport: Any) -> None:
+    def __init__(self, loop: Watchers, transport: Any) -> None:
         if not hasattr(transport, "_protocol_paused"):
             raise TypeError("transport should be _FlowControlMixin instance")
         self._loop = loop
@@ -248,8 +212,10 @@ class _Relay(asyncio.Protocol):
         self._protocol = transport.get_protocol()
         self._was_reading = transport.is_reading()
         self._was_paused = bool(transport._protocol_paused)
-        # Set while the transport asks to write no more.
+        # There while the transport asks to write no more.
         self._writable: asyncio.Future[None] | None = None
+        # There while the kernel cannot take more; the loop then watches the transport's socket for us.
+        self._kernel_ready: asyncio.Future[None] | None = None
         transport.pause_reading()
         transport.set_protocol(self)
         if self._was_paused:
@@ -266,6 +232,28 @@ class _Relay(asyncio.Protocol):
             raise ConnectionError("Connection closed by peer")
         if self._writable is not None:
             await self._writable
+
+    async def until_writable(self) -> None:
+        """Wait until the kernel takes more from the transport's own socket.
+
+        Raises:
+            ConnectionError: the transport was closed.
+
+        """
+        if self._transport.is_closing():
+            raise ConnectionError("Connection closed by peer")
+        self._kernel_ready = ready = self._loop.create_future()
+        self._loop._add_writer(self._transport._sock_fd, _finish, ready)
+        try:
+            await ready
+        finally:
+            self._stop_watching()
+
+    def _stop_watching(self) -> None:
+        """Leave the transport's file descriptor alone, in time: once it is closed, its number may be another's."""
+        if self._kernel_ready is not None:
+            self._kernel_ready = None
+            self._loop._remove_writer(self._transport._sock_fd)
 
     def restore(self) -> None:
         """Give the transport its protocol back, in the state it was in."""
@@ -286,8 +274,12 @@ class _Relay(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._writable is not None and not self._writable.done():
-            # A peer that leaves after the last byte is not noticed here, so this is a failure even without a reason.
+            # Whoever waits has more to write, so this is a failure even without a reason.
             self._writable.set_exception(exc or ConnectionError("Connection is closed by peer"))
+        ready = self._kernel_ready
+        self._stop_watching()
+        if ready is not None and not ready.done():
+            ready.set_exception(exc or ConnectionError("Connection is closed by peer"))
         self._protocol.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -326,6 +318,45 @@ def _check_sendfile_arguments(
         raise ValueError(refusal)
 
 
+async def _send_file(
+    sock: socket.socket,
+    file: IO[bytes],
+    offset: int,
+    count: int | None,
+    until_writable: Callable[[], Awaitable[None]],
+) -> int:
+    """Let the kernel send the file; return the bytes sent. What has to be read and written instead is refused."""
+    source, wanted = _file_to_send(file, count)
+    if not wanted:
+        return 0
+    sent_total = 0
+    try:
+        while True:
+            if count is not None:
+                wanted = count - sent_total
+            piece = min(wanted, _SYSCALL_BYTES_MAX)
+            try:
+                sent = os.sendfile(sock.fileno(), source, offset + sent_total, piece)
+            except (BlockingIOError, InterruptedError):
+                sent = None
+            sent_total += sent or 0
+            if sent == 0 or sent_total == count:
+                return sent_total
+            # The socket's buffer is full now, or nearly; other work comes first in any case.
+            await until_writable()
+    except OSError as exc:
+        if sent_total == 0:
+            # The usual reason is a file that the kernel cannot map, which can be read and written all the same.
+            raise asyncio.SendfileNotAvailableError("os.sendfile call failed") from exc
+        if exc.errno == errno.ENOTCONN:
+            raise ConnectionError("socket is not connected", errno.ENOTCONN) from exc
+        raise
+    finally:
+        # What has no position, such as a pipe, keeps none.
+        with contextlib.suppress(OSError):
+            os.lseek(source, offset + sent_total, os.SEEK_SET)
+
+
 def _file_to_send(file: IO[bytes], count: int | None) -> tuple[int, int]:
     """Return the file descriptor that the kernel is to read, and how many bytes to ask it for at first."""
     if not hasattr(os, "sendfile"):
@@ -336,3 +367,8 @@ def _file_to_send(file: IO[bytes], count: int | None) -> tuple[int, int]:
     except (AttributeError, io.UnsupportedOperation, OSError) as exc:
         raise asyncio.SendfileNotAvailableError("not a regular file") from exc
     return number, count or size
+
+
+def _finish(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
