@@ -5,18 +5,33 @@ import socket
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from traceback import StackSummary
-from typing import Any, Final, Generic, TypeVar, TypeVarTuple, final
+from typing import Any, Final, Generic, Self, TypeVar, TypeVarTuple, final
 
 from _typeshed import FileDescriptorLike, ReadableBuffer, WriteableBuffer
+from typing_extensions import disjoint_base
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-Ts = TypeVarTuple("Ts")
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
+_Ts = TypeVarTuple("_Ts")
+
+__all__ = [
+    "EventLoop",
+    "Handle",
+    "SockOperation",
+    "Stream",
+    "TimerHandle",
+    "Wait",
+    "__version__",
+    "build_info",
+]
 
 __version__: Final[str]
 
 def build_info() -> dict[str, str]: ...
 
+# At run time the handles answer `isinstance` as asyncio's own do, without extending them; here they extend
+# asyncio's alone, since mypy knows that nothing can extend two classes that have slots.
+@disjoint_base
 class Handle(asyncio.Handle):
     """A callback that was scheduled."""
 
@@ -30,24 +45,48 @@ class Handle(asyncio.Handle):
     def _source_traceback(self) -> StackSummary | None: ...
 
 @final
-class TimerHandle(Handle, asyncio.TimerHandle):
+class TimerHandle(asyncio.TimerHandle):
     """A callback that was scheduled for a point in time."""
 
-class SockOperation(Coroutine[Any, Any, T_co], Generic[T_co]):
+    @property
+    def _callback(self) -> Callable[..., object] | None: ...
+    @property
+    def _context(self) -> Context: ...
+    @property
+    def _loop(self) -> EventLoop: ...
+    @property
+    def _source_traceback(self) -> StackSummary | None: ...
+    def __lt__(self, value: asyncio.TimerHandle, /) -> bool: ...
+    def __le__(self, value: asyncio.TimerHandle, /) -> bool: ...
+    def __gt__(self, value: asyncio.TimerHandle, /) -> bool: ...
+    def __ge__(self, value: asyncio.TimerHandle, /) -> bool: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class SockOperation(Coroutine[Any, Any, _T_co], Generic[_T_co]):
     """A `sock_*` operation under way."""
 
-    def __await__(self) -> Generator[Any, None, T_co]: ...
-    def send(self, value: Any, /) -> Any: ...
-    def throw(self, typ: Any, val: Any = None, tb: Any = None, /) -> Any: ...
+    __name__: str
+    __qualname__: str
+
+    def __await__(self) -> Generator[Any, None, _T_co]: ...
+    def send(self, value: Any) -> Any: ...
+    def throw(self, typ: Any, val: Any = None, tb: Any = None) -> Any: ...
     def close(self) -> None: ...
 
+@final
+class Wait:
+    """A `sock_*` operation that waits for its socket."""
+
+@disjoint_base
 class EventLoop:
     """asyncio's event loop, natively. Use it through its subclass `aioxide.EventLoop`."""
 
     slow_callback_duration: float
     _task_factory: Callable[..., Any] | None
 
-    def __init__(self) -> None: ...
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
 
     # Life cycle.
     def is_closed(self) -> bool: ...
@@ -64,23 +103,23 @@ class EventLoop:
 
     # Callbacks.
     def call_soon(
-        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> Handle: ...
     def call_soon_threadsafe(
-        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> Handle: ...
     def call_later(
         self,
         delay: float,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
         context: Context | None = None,
     ) -> TimerHandle: ...
     def call_at(
         self,
         when: float,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
         context: Context | None = None,
     ) -> TimerHandle: ...
 
@@ -88,20 +127,20 @@ class EventLoop:
     def create_future(self) -> asyncio.Future[Any]: ...
     def create_task(
         self,
-        coro: Coroutine[Any, Any, T] | Generator[Any, None, T],
+        coro: Coroutine[Any, Any, _T] | Generator[Any, None, _T],
         *,
         name: str | None = None,
         context: Context | None = None,
         **kwargs: Any,
-    ) -> asyncio.Task[T]: ...
-    def _run_blocking(self, function: Callable[[*Ts], T], /, *args: *Ts) -> asyncio.Future[T]: ...
+    ) -> asyncio.Task[_T]: ...
+    def _run_blocking(self, function: Callable[[*_Ts], _T], *args: *_Ts) -> asyncio.Future[_T]: ...
 
     # Descriptors.
     def _add_reader(
-        self, fd: FileDescriptorLike, callback: Callable[[*Ts], object], *args: *Ts
+        self, fd: FileDescriptorLike, callback: Callable[[*_Ts], object], *args: *_Ts
     ) -> Handle: ...
     def _add_writer(
-        self, fd: FileDescriptorLike, callback: Callable[[*Ts], object], *args: *Ts
+        self, fd: FileDescriptorLike, callback: Callable[[*_Ts], object], *args: *_Ts
     ) -> Handle: ...
     def _remove_reader(self, fd: FileDescriptorLike) -> bool: ...
     def _remove_writer(self, fd: FileDescriptorLike) -> bool: ...
@@ -137,6 +176,8 @@ class Stream:
     def resume_reading(self) -> None: ...
 
     # Writing.
+    @property
+    def is_writing_paused(self) -> bool: ...
     def write(self, data: ReadableBuffer) -> None: ...
     def writelines(self, list_of_data: Any) -> None: ...
     def write_eof(self) -> None: ...

@@ -8,7 +8,7 @@ import threading
 import warnings
 from asyncio import base_events, constants
 from asyncio.log import logger
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aioxide.asyncgens import AsyncGenerators
 from aioxide.connections import Connections
@@ -107,7 +107,7 @@ class EventLoop(
         self._check_closed()
         self._check_running()
         is_ours = not asyncio.isfuture(future)
-        task: Any = asyncio.ensure_future(future, loop=self)
+        task: Any = asyncio.ensure_future(cast("Awaitable[T]", future), loop=self)
         if is_ours:
             # If it is not done in the end, that is said by an exception; its destructor need not say it too.
             task._log_destroy_pending = False

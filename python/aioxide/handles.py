@@ -7,7 +7,9 @@ from asyncio import format_helpers
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aioxide._core import Handle
+    from aioxide._core import Handle, TimerHandle
+
+    AnyHandle = Handle | TimerHandle
 
 _format_callback_source: Any = format_helpers._format_callback_source
 
@@ -15,7 +17,7 @@ _format_callback_source: Any = format_helpers._format_callback_source
 _HIDES_ARGUMENTS = "debug" in (_format_callback_source.__kwdefaults__ or {})
 
 
-def format_callback(handle: Handle) -> str:
+def format_callback(handle: AnyHandle) -> str:
     """Return the name and the place of what a handle calls, worded as the running Python's asyncio does."""
     callback, args = handle._callback, handle._args
     text: str
@@ -26,7 +28,7 @@ def format_callback(handle: Handle) -> str:
     return text
 
 
-def format_handle(handle: Handle) -> str:
+def format_handle(handle: AnyHandle) -> str:
     """Return the repr of a handle, to the letter that of `asyncio.Handle` or `asyncio.TimerHandle`."""
     parts = [handle.__class__.__name__]
     if handle._cancelled:
@@ -41,7 +43,7 @@ def format_handle(handle: Handle) -> str:
     return f"<{' '.join(parts)}>"
 
 
-def format_work(handle: Handle) -> str:
+def format_work(handle: AnyHandle) -> str:
     """Return what a handle works on: the task whose step it is, else the handle itself."""
     owner = getattr(handle._callback, "__self__", None)
     return repr(owner) if isinstance(owner, asyncio.Task) else str(handle)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import Context
 
-    from aioxide._core import Handle
+    from aioxide.handles import AnyHandle
 
     ExceptionHandler = Callable[[Any, dict[str, Any]], object]
 
@@ -122,7 +122,7 @@ class Reporting(Foundation):
         except BaseException:  # noqa: BLE001 - the last line of defence
             logger.error(message, exc_info=True)
 
-    def _callback_failed(self, handle: Handle, exc: BaseException) -> None:
+    def _callback_failed(self, handle: AnyHandle, exc: BaseException) -> None:
         """Report what a callback raised. Called by the native loop."""
         context = {
             "message": f"Exception in callback {format_callback(handle)}",
@@ -133,7 +133,7 @@ class Reporting(Foundation):
             context["source_traceback"] = handle._source_traceback
         self.call_exception_handler(context)
 
-    def _slow_callback(self, handle: Handle, seconds: float) -> None:
+    def _slow_callback(self, handle: AnyHandle, seconds: float) -> None:
         """Log a callback that held the loop up. Called by the native loop, in debug mode."""
         logger.warning("Executing %s took %.3f seconds", format_work(handle), seconds)
 
