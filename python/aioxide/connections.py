@@ -12,7 +12,7 @@ import os
 import socket
 from asyncio.log import logger
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 from aioxide.happy_eyeballs import race
 from aioxide.names import ensure_resolved
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from ssl import SSLContext
 
+    from aioxide.event_loop import EventLoop
     from aioxide.names import AddressInfo
 
     PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -228,6 +229,7 @@ class Connections(Watchers):
         """Make a transport of a connected socket, which is closed if that fails."""
         # Before anything else: a socket that has an owner already is not ours to close.
         self._ensure_fd_no_transport(sock)
+        loop = cast("EventLoop", self)
         connection: StreamTransport | TlsConnection
         transport: asyncio.Transport
         try:
@@ -235,9 +237,9 @@ class Connections(Watchers):
             protocol = protocol_factory()
             waiter = self.create_future()
             if tls is None:
-                connection = transport = StreamTransport(self, sock, protocol, waiter)
+                connection = transport = StreamTransport(loop, sock, protocol, waiter)
             else:
-                connection = tls_over_socket(self, sock, protocol, tls, waiter)
+                connection = tls_over_socket(loop, sock, protocol, tls, waiter)
                 transport = connection.transport
         except BaseException:
             sock.close()

@@ -17,7 +17,7 @@ from asyncio.log import logger
 from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aioxide.connections import refuse_timeouts_without_tls
 from aioxide.names import ensure_resolved
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from aioxide._core import Handle, TimerHandle
     from aioxide.connections import PathLike
+    from aioxide.event_loop import EventLoop
     from aioxide.names import AddressInfo
 
 # Seconds until accepting is tried again when the system has run out of something: as in asyncio.
@@ -49,7 +50,7 @@ class Server(asyncio.AbstractServer):
 
     def __init__(
         self,
-        loop: Servers,
+        loop: EventLoop,
         sockets: Sequence[socket.socket],
         protocol_factory: Callable[[], asyncio.BaseProtocol],
         tls: TlsSettings | None,
@@ -201,7 +202,7 @@ class _Listener:
     def __init__(
         self,
         server: Server,
-        loop: Servers,
+        loop: EventLoop,
         sock: socket.socket,
         protocol_factory: Callable[[], asyncio.BaseProtocol],
         tls: TlsSettings | None,
@@ -381,7 +382,7 @@ class Servers(Watchers):
             raise ValueError(f"A Stream Socket was expected, got {sock!r}")
         else:
             sockets = [sock]
-        server = Server(self, sockets, protocol_factory, tls, backlog)
+        server = Server(cast("EventLoop", self), sockets, protocol_factory, tls, backlog)
         await self._put_into_service(server, start_serving=start_serving, own=sock is None)
         if self.get_debug():
             logger.info("%r is serving", server)
@@ -430,7 +431,7 @@ class Servers(Watchers):
             raise ValueError("path was not specified, and no sock specified")
         elif sock.family != socket.AF_UNIX or sock.type != socket.SOCK_STREAM:
             raise ValueError(f"A UNIX Domain Stream Socket was expected, got {sock!r}")
-        server = Server(self, [sock], protocol_factory, tls, backlog)
+        server = Server(cast("EventLoop", self), [sock], protocol_factory, tls, backlog)
         if cleanup_socket:
             server._remove_file_when_closed(sock)
         await self._put_into_service(server, start_serving=start_serving, own=own)
@@ -599,7 +600,7 @@ def _remove_own_file(path: str | bytes, inode: int) -> None:
 
 
 def _report_lost_connection(
-    loop: Servers,
+    loop: EventLoop,
     exc: BaseException,
     protocol: asyncio.BaseProtocol | None,
     connection: TlsConnection | None,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import socket
     from ssl import SSLContext
 
+    from aioxide.event_loop import EventLoop
     from aioxide.servers import Server
 
 
@@ -129,7 +130,7 @@ class TlsConnection(NamedTuple):
 
 
 def tls_over_socket(
-    loop: Foundation,
+    loop: EventLoop,
     sock: socket.socket,
     protocol: asyncio.BaseProtocol,
     settings: TlsSettings,
