@@ -409,9 +409,14 @@ mod tests {
     #[test]
     fn a_queued_job_that_submits_when_it_is_dropped_meets_a_closed_pool() {
         let pool = Arc::new(pool(1));
+        let (begun, has_begun) = mpsc::channel();
         let (release, released) = mpsc::channel::<()>();
-        pool.submit(Box::new(move || released.recv().expect("released")))
-            .expect("open");
+        pool.submit(Box::new(move || {
+            begun.send(()).expect("receiver lives");
+            released.recv().expect("released");
+        }))
+        .expect("open");
+        has_begun.recv().expect("the job begins");
         let (submitted, result) = mpsc::channel();
         let submits = SubmitsWhenDropped(Arc::clone(&pool), submitted);
         pool.submit(Box::new(move || drop(submits))).expect("open");
