@@ -291,7 +291,7 @@ class Connections(Watchers):
         family, kind, proto, _, address = info
         sock = None
         try:
-            sock = socket.socket(family, kind, proto)
+            sock = socket.socket(family=family, type=kind, proto=proto)
             sock.setblocking(False)
             if local_infos is not None:
                 _bind(sock, local_infos, noted)
