@@ -127,11 +127,11 @@ def stages() -> Iterator[Stage]:
             "test",
             "--package",
             "aioxide-engine",
-            "--lib",
+            "--test",
+            "loom",
             "--locked",
             "--profile",
             "dev-release",
-            "loom",
         ],
         # A folder of its own, as the flag changes every crate; three preemptions find what more would find, in
         # seconds instead of hours.
