@@ -1,4 +1,4 @@
-"""UDP and Unix datagram sockets: `create_datagram_endpoint`, on the stdlib's transport."""
+"""UDP and Unix datagram sockets: `create_datagram_endpoint`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 import os
 import socket
 import stat
-from asyncio import selector_events
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from aioxide.datagram_transport import DatagramTransport
 from aioxide.names import ensure_resolved
 from aioxide.watchers import Watchers
 
@@ -17,27 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
-
-# Private in the stdlib, and the same in every Python from 3.11 to 3.14 but for the repr, which asks a selector.
-_StdlibTransport: Any = selector_events._SelectorDatagramTransport  # type: ignore[attr-defined]
-
-
-class DatagramTransport(_StdlibTransport):  # type: ignore[misc]
-    """The stdlib's datagram transport, which describes itself without asking a selector."""
-
-    def __repr__(self) -> str:
-        """Return the state of the transport in one line."""
-        parts = [type(self).__name__]
-        if self._sock is None:
-            parts.append("closed")
-        elif self._closing:
-            parts.append("closing")
-        parts.append(f"fd={self._sock_fd}")
-        if self._loop is not None and not self._loop.is_closed():
-            parts.append(f"read={'polling' if self.is_reading() else 'idle'}")
-            state = "polling" if self._buffer else "idle"
-            parts.append(f"write=<{state}, bufsize={self.get_write_buffer_size()}>")
-        return f"<{' '.join(parts)}>"
 
 
 class _Candidate(NamedTuple):
@@ -86,6 +65,7 @@ class Datagrams(Watchers):
 
         """
         remote: Any = None
+        is_ours = sock is None
         if sock is not None:
             options = {
                 "local_addr": local_addr,
@@ -105,8 +85,13 @@ class Datagrams(Watchers):
             sock, remote = await self._first_datagram_socket(
                 candidates, reuse_port=bool(reuse_port), allow_broadcast=bool(allow_broadcast)
             )
-        self._ensure_fd_no_transport(sock)
-        protocol = protocol_factory()
+        try:
+            self._ensure_fd_no_transport(sock)
+            protocol = protocol_factory()
+        except BaseException:
+            if is_ours:
+                sock.close()
+            raise
         waiter: asyncio.Future[None] = self.create_future()
         transport = DatagramTransport(self, sock, protocol, remote, waiter)
         if self.get_debug():
