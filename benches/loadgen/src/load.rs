@@ -1,0 +1,122 @@
+//! The clients together: one epoll, and a run in which each client starts its next request as soon as a reply is complete.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::{Duration, Instant};
+
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+
+use crate::arguments::{Arguments, Lifetime};
+use crate::client::{Client, Exchange, Progress};
+use crate::histogram::Histogram;
+
+/// More than the largest reply that the suite asks for, so that a reply is read in one call where the kernel has it.
+const SCRATCH_LEN: usize = 256 * 1024;
+/// As many events as there are clients in the widest row.
+const EVENTS_MAX: usize = 64;
+/// The generator spins. Asleep, it would have to be woken by the server's `send`, and the sender pays
+/// for waking an idle core: with one client, a server that needs 11 µs of CPU time for a request was
+/// charged 22 µs, half of it for its client's naps. A client on another machine would charge nothing.
+const NO_WAIT: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+/// A server that answers nothing for this long has lost a wake-up; say so instead of waiting for ever.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// The clients and what they exchange.
+#[derive(Debug)]
+pub(crate) struct Load {
+    /// The one epoll; the data of an event is the client's index.
+    poll: OwnedFd,
+    clients: Vec<Client>,
+    exchange: Exchange,
+    lifetime: Lifetime,
+    server: SocketAddrV4,
+    scratch: Vec<u8>,
+}
+
+impl Load {
+    /// Connect all clients; no request is sent yet.
+    pub(crate) fn new(arguments: &Arguments) -> io::Result<Self> {
+        let mut load = Self {
+            poll: epoll::create(CreateFlags::CLOEXEC)?,
+            clients: Vec::with_capacity(arguments.clients),
+            exchange: Exchange::new(arguments.request_len, arguments.reply_len),
+            lifetime: arguments.lifetime,
+            server: arguments.address,
+            scratch: vec![0; SCRATCH_LEN],
+        };
+        for index in 0..arguments.clients {
+            let client = load.connect(index)?;
+            load.clients.push(client);
+        }
+        Ok(load)
+    }
+
+    /// Start requests until `window` has passed, wait for the last replies, and return all latencies.
+    pub(crate) fn run_for(&mut self, window: Duration) -> io::Result<Histogram> {
+        let mut latencies = Histogram::default();
+        let begin = Instant::now();
+        let deadline = begin + window;
+        for index in 0..self.clients.len() {
+            self.begin(index, begin)?;
+        }
+        let mut in_flight = self.clients.len();
+        let mut events = Vec::with_capacity(EVENTS_MAX);
+        let mut last_event = begin;
+        while in_flight > 0 {
+            events.clear();
+            let room = rustix::buffer::spare_capacity(&mut events);
+            match epoll::wait(&self.poll, room, Some(&NO_WAIT)) {
+                Ok(0) if last_event.elapsed() > SILENCE_MAX => {
+                    return Err(io::Error::other("the server was silent for 10 s"));
+                }
+                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+                Ok(_) => last_event = Instant::now(),
+                Err(errno) => return Err(errno.into()),
+            }
+            for event in &events {
+                let Ok(index) = usize::try_from({ event.data }.u64()) else {
+                    continue;
+                };
+                let progress = self.clients[index].proceed(&self.exchange, &mut self.scratch)?;
+                let Progress::Complete { latency, at } = progress else {
+                    continue;
+                };
+                latencies.record(latency);
+                if at < deadline {
+                    self.begin(index, at)?;
+                } else {
+                    in_flight -= 1;
+                }
+            }
+        }
+        Ok(latencies)
+    }
+
+    fn begin(&mut self, index: usize, now: Instant) -> io::Result<()> {
+        if self.lifetime == Lifetime::PerRequest {
+            // The old connection closes here, as its client is replaced.
+            self.clients[index] = self.connect(index)?;
+        }
+        self.clients[index].begin(&self.exchange, now)
+    }
+
+    /// Each client has a loopback address of its own: with one for all, a row with a connection per request would soon
+    /// run out of ports, which stay taken for a minute after their connection.
+    fn connect(&self, index: usize) -> io::Result<Client> {
+        let host = u8::try_from(index + 1).map_err(io::Error::other)?;
+        let client = Client::connecting(Ipv4Addr::new(127, 0, 1, host), self.server)?;
+        let events = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        epoll::add(
+            &self.poll,
+            client.stream(),
+            EventData::new_u64(index as u64),
+            events,
+        )?;
+        Ok(client)
+    }
+}

@@ -1,0 +1,127 @@
+"""Compare aioxide with asyncio and every other event loop that works here: ``python run.py --help``."""
+
+import argparse
+import datetime
+import itertools
+import sys
+from collections.abc import Iterator
+
+from suite import machine, peers, tables
+from suite.child import ChildError
+from suite.loadgen import LoadgenError, build
+from suite.measure import Conditions, measure, probe
+from suite.results import Results
+from suite.rows import ROWS, Row, TcpRow
+
+
+def main() -> None:
+    """Measure what the command line asks for and print the tables."""
+    options = _command_line()
+    rows = [row for row in ROWS if _is_wanted(row, options.rows)]
+    if options.list or not rows:
+        print("\n".join(f"{row.group}: {row.name}" for row in rows or ROWS))
+        return
+    about: dict[str, object] = {**machine.describe(), "load before": machine.load()}
+    loops = _working_loops(options.loops, about)
+    conditions = _conditions(options, rows)
+    about |= {"rounds": str(options.rounds), "conditions": str(conditions)}
+
+    results = Results()
+    begin = datetime.datetime.now(datetime.UTC)
+    try:
+        _measure_all(rows, loops, options.rounds, conditions, results)
+    except KeyboardInterrupt:
+        print("\nInterrupted: these are the rounds so far.", file=sys.stderr)
+    about["load after"] = machine.load()
+
+    print("\n".join(f"{name}: {value}" for name, value in about.items()), end="\n\n")
+    print(tables.render(results, rows, loops))
+    path = results.save(options.save or f"{begin:%Y%m%dT%H%M%S}", about)
+    print(f"Raw results: {path}")
+
+
+def _command_line() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="about two minutes; wide spreads")
+    parser.add_argument("--rows", default="", metavar="A,B", help="rows or groups by part of name")
+    parser.add_argument("--loops", default="", metavar="A,B", help="these loops only")
+    parser.add_argument("--rounds", type=int, help="over all loops (default 5; 3 with --quick)")
+    parser.add_argument("--save", metavar="NAME", help="name of the file under results/")
+    parser.add_argument("--list", action="store_true", help="only list the rows")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (3 if options.quick else 5)
+    return options
+
+
+def _is_wanted(row: Row, patterns: str) -> bool:
+    wanted = [pattern.strip().lower() for pattern in patterns.split(",") if pattern.strip()]
+    name = f"{row.group}: {row.name}".lower()
+    return not wanted or any(pattern in name for pattern in wanted)
+
+
+def _working_loops(chosen: str, about: dict[str, object]) -> list[str]:
+    """Return the loops that work here, and write the versions, and why the others do not, down."""
+    names = [name.strip() for name in chosen.split(",") if name.strip()] or list(peers.FACTORIES)
+    if unknown := set(names) - set(peers.FACTORIES):
+        sys.exit(f"Unknown: {', '.join(sorted(unknown))}. Known: {', '.join(peers.FACTORIES)}.")
+    working = []
+    for name in peers.FACTORIES:
+        if name not in names:
+            continue
+        try:
+            about[name] = probe(name)
+            working.append(name)
+        except ChildError as failure:
+            about[name] = f"absent ({failure})"
+    return working
+
+
+def _conditions(options: argparse.Namespace, rows: list[Row]) -> Conditions:
+    loadgen = None
+    if any(isinstance(row, TcpRow) for row in rows):
+        print("Building the load generator …", file=sys.stderr)
+        try:
+            loadgen = build()
+        except LoadgenError as reason:
+            sys.exit(f"The TCP rows need the load generator: {reason}")
+    server_core, client_core = machine.cores()
+    if server_core == client_core:
+        print("Only one core: server and load share it.", file=sys.stderr)
+    return Conditions(
+        scale=0.1 if options.quick else 1.0,
+        repeat=3,
+        warm_up_ms=100 if options.quick else 300,
+        window_ms=200 if options.quick else 1000,
+        server_core=server_core,
+        client_core=client_core,
+        loadgen=loadgen,
+    )
+
+
+def _measure_all(
+    rows: list[Row], loops: list[str], rounds: int, conditions: Conditions, results: Results
+) -> None:
+    steps = list(_interleaved(rows, loops, rounds))
+    for done, (row, loop) in enumerate(steps):
+        if results.failure(row.name, loop) is not None:
+            continue
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{done}/{len(steps)} {loop}: {row.name}", end="", file=sys.stderr)
+        try:
+            results.add(row.name, loop, measure(row, loop, conditions))
+        except ChildError as failure:
+            results.fail(row.name, loop, str(failure))
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+
+
+def _interleaved(rows: list[Row], loops: list[str], rounds: int) -> Iterator[tuple[Row, str]]:
+    """Yield each row on all loops, one after the other, and in the next round in another order."""
+    for turn, row in itertools.product(range(rounds), rows):
+        first = turn % len(loops)
+        for loop in loops[first:] + loops[:first]:
+            yield row, loop
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""From the rounds of a row to the numbers of a table: median, spread, and the ratio to the best peer."""
+
+import statistics
+from dataclasses import dataclass
+from typing import Self
+
+from suite import peers
+from suite.results import Results
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A median over the rounds and how far the rounds lie apart."""
+
+    median: float
+    #: Half the distance between the quartiles, as a share of the median.
+    spread: float
+
+    @classmethod
+    def of(cls, rounds: list[float]) -> Self | None:
+        """Return the figure of *rounds*; None if there are none."""
+        if not rounds:
+            return None
+        median = statistics.median(rounds)
+        if len(rounds) < 2:
+            return cls(median, 0.0)
+        low, _, high = statistics.quantiles(rounds, n=4, method="inclusive")
+        return cls(median, (high - low) / 2 / median if median else 0.0)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How the subject compares with the best of its peers; above 1 it is ahead."""
+
+    median: float
+    low: float
+    high: float
+    peer: str
+
+    @classmethod
+    def of(cls, results: Results, row: str, loops: list[str], name: str) -> Self | None:
+        """Compare round by round a figure of which less is better; None if one side is missing.
+
+        The rounds are paired, because loops of one round ran one after the other and what disturbed
+        one of them is likely to have disturbed the other.
+        """
+        ours = results.figures(row, peers.SUBJECT, name)
+        theirs = {loop: results.figures(row, loop, name) for loop in loops if loop != peers.SUBJECT}
+        theirs = {loop: rounds for loop, rounds in theirs.items() if rounds}
+        if not ours or not theirs:
+            return None
+        best = min(theirs, key=lambda loop: statistics.median(theirs[loop]))
+        pairs = [peer / own for peer, own in zip(theirs[best], ours, strict=False) if own]
+        if not pairs:
+            return None
+        return cls(statistics.median(pairs), min(pairs), max(pairs), best)

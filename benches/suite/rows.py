@@ -1,0 +1,108 @@
+"""Every row of the benchmark: its name, its group, how much work it is and where its program is."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from suite import schedule, tasks, threads, timers
+
+#: A sync program is called with the loop, the count and the stopwatch; an async one runs on the loop.
+Program = Callable[..., None] | Callable[..., Awaitable[None]]
+
+KIB = 1024
+
+
+@dataclass(frozen=True)
+class LoopRow:
+    """A program that runs inside one process, on one loop."""
+
+    #: As in the tables.
+    name: str
+    group: str
+    program: Program
+    #: Operations in one repetition of a full run.
+    count: int
+
+
+@dataclass(frozen=True)
+class TcpRow:
+    """A server in one process, loaded from another."""
+
+    #: As in the tables.
+    name: str
+    group: str
+    #: A key of ``servers.PROGRAMS``.
+    server: str
+    clients: int
+    #: Bytes.
+    request: int
+    #: Bytes; the same number as ``request`` means that the reply must be the request.
+    reply: int
+    lifetime: Literal["kept", "per-request"] = "kept"
+
+
+Row = LoopRow | TcpRow
+
+#: Titles of the groups, in the order of the tables, and what one operation is called.
+GROUPS = {
+    "schedule": ("Ready callbacks", "callback"),
+    "timers": ("Timers", "timer"),
+    "threads": ("Other threads", "call"),
+    "tasks": ("Tasks and futures", "operation"),
+    "tcp": ("TCP echo", "request"),
+    "reply": ("TCP replies and connections", "request"),
+}
+
+_LOOP_ROWS = (
+    LoopRow("call_soon", "schedule", schedule.call_soon, 200_000),
+    LoopRow("call_soon, 3 arguments", "schedule", schedule.call_soon_3_args, 200_000),
+    LoopRow("call_soon chain", "schedule", schedule.call_soon_chain, 50_000),
+    LoopRow(
+        "call_soon chain, 250 idle connections",
+        "schedule",
+        schedule.call_soon_chain_idle_connections,
+        50_000,
+    ),
+    LoopRow("schedule and cancel", "timers", timers.timer_cancel, 200_000),
+    LoopRow("the same among 10,000 live", "timers", timers.timer_cancel_among_live, 200_000),
+    LoopRow("due together", "timers", timers.timers_due_together, 50_000),
+    LoopRow("chain of zero delays", "timers", timers.zero_delay_chain, 30_000),
+    LoopRow("threadsafe, same thread", "threads", threads.threadsafe_same_thread, 100_000),
+    LoopRow("threadsafe, burst of a thread", "threads", threads.threadsafe_burst, 50_000),
+    LoopRow("threadsafe, wake and wait", "threads", threads.threadsafe_wake, 10_000),
+    LoopRow("run_in_executor", "threads", threads.executor_hop, 5_000),
+    LoopRow("getaddrinfo of a literal", "threads", threads.getaddrinfo_literal, 5_000),
+    LoopRow("sleep(0)", "tasks", tasks.sleep_zero, 50_000),
+    LoopRow("sleep(0) in 100 tasks", "tasks", tasks.sleep_zero_100_tasks, 200_000),
+    LoopRow("create and await a task", "tasks", tasks.task_create_await, 30_000),
+    LoopRow("gather, 5,000 at a time", "tasks", tasks.gather_batches, 50_000),
+    LoopRow("future ping-pong", "tasks", tasks.future_ping_pong, 20_000),
+    LoopRow("Queue ping-pong", "tasks", tasks.queue_ping_pong, 20_000),
+)
+
+_ECHO_SERVERS = {
+    "protocol": "Protocol",
+    "buffered": "BufferedProtocol",
+    "streams": "streams",
+    "sockets": "sock_recv, sock_sendall",
+}
+
+_ECHO_ROWS = tuple(
+    TcpRow(f"{title}, {size // KIB} KiB, {clients}", "tcp", server, clients, size, size)
+    for server, title in _ECHO_SERVERS.items()
+    for size in (1 * KIB, 100 * KIB)
+    for clients in (1, 64)
+)
+
+_REPLY_ROWS = (
+    TcpRow("1 KiB as one write, 64", "reply", "reply-once", 64, 64, KIB),
+    TcpRow("1 KiB as header and body, 64", "reply", "reply-twice", 64, 64, KIB),
+    TcpRow("connection for each request, 64", "reply", "protocol", 64, 64, 64, "per-request"),
+)
+
+ROWS: tuple[Row, ...] = _LOOP_ROWS + _ECHO_ROWS + _REPLY_ROWS
+
+
+def row_named(name: str) -> Row:
+    """Return the row called *name*; KeyError if there is none."""
+    return {row.name: row for row in ROWS}[name]

@@ -1,0 +1,135 @@
+"""Print a run: one table for each group and figure, every loop beside the others, and the footnotes."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from suite import peers
+from suite.figures import Figure, Ratio
+from suite.results import Results
+from suite.rows import GROUPS, Row
+
+_NONE = "\N{EN DASH}"
+#: A server that faults in memory for every other request spends its time in the allocator.
+_FAULTS_WORTH_A_NOTE = 0.5
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """One table of a group."""
+
+    #: With ``{}`` for the name of one operation.
+    title: str
+    #: The figure of a sample; of all of them less is better.
+    name: str
+    #: How to print one.
+    text: Callable[[float], str]
+
+
+def _duration(nanoseconds: float) -> str:
+    for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
+        # Three digits: what would be rounded up to 1000 of one unit is 1 of the next.
+        if nanoseconds >= 0.9995 * size:
+            return f"{nanoseconds / size:.3g} {unit}"
+    return f"{nanoseconds:.3g} ns"
+
+
+def _rate(nanoseconds: float) -> str:
+    per_second = 1e9 / nanoseconds
+    if per_second >= 1e6:
+        return f"{per_second / 1e6:.2f} M"
+    return f"{per_second / 1e3:.1f} k"
+
+
+_CPU = _Figures("CPU time of the whole process for one {}", "cpu_ns", _duration)
+_RATE = _Figures("{}s per second, by the clock", "wall_ns", _rate)
+_P50 = _Figures("latency of one {}, median", "p50_ns", _duration)
+_P99 = _Figures("latency of one {}, 99 % are below", "p99_ns", _duration)
+
+
+def render(results: Results, rows: Iterable[Row], loops: list[str]) -> str:
+    """Return all tables as text."""
+    rows = list(rows)
+    notes: list[str] = []
+    parts: list[str] = []
+    for group, (title, operation) in GROUPS.items():
+        names = [row.name for row in rows if row.group == group]
+        if not names:
+            continue
+        tables = (_CPU, _RATE, _P50, _P99) if group in {"tcp", "reply"} else (_CPU, _RATE)
+        for table in tables:
+            heading = f"{title}: {table.title.format(operation)}"
+            parts.append(_table(heading, table, results, names, loops, notes))
+    parts.append(_behind(results, rows, loops))
+    parts.extend(f"[{number}] {note}" for number, note in enumerate(notes, 1))
+    return "\n".join(parts)
+
+
+def _table(
+    heading: str,
+    table: _Figures,
+    results: Results,
+    names: list[str],
+    loops: list[str],
+    notes: list[str],
+) -> str:
+    lines = [["", *loops, f"{peers.SUBJECT} / best peer"]]
+    for name in names:
+        cells = [_cell(table, results, name, loop, notes) for loop in loops]
+        lines.append([name, *cells, _ratio(Ratio.of(results, name, loops, table.name))])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    text = [heading, ""]
+    for line in lines:
+        first, *middle, last = (
+            cell.ljust(width) if column in {0, len(line) - 1} else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        text.append("   ".join((first, *middle, last)).rstrip())
+    return "\n".join([*text, ""])
+
+
+def _cell(table: _Figures, results: Results, row: str, loop: str, notes: list[str]) -> str:
+    failure = results.failure(row, loop)
+    if failure is not None:
+        return f"{_NONE} [{_note(notes, f'{loop}: {failure}')}]"
+    figure = Figure.of(results.figures(row, loop, table.name))
+    if figure is None:
+        return _NONE
+    text = f"{table.text(figure.median)} ±{figure.spread:3.0%}"
+    faults = Figure.of(results.figures(row, loop, "page_faults"))
+    if table is _CPU and faults is not None and faults.median > _FAULTS_WORTH_A_NOTE:
+        note = "page faults for each request: the allocator gives memory back and takes it again"
+        text += f" [{_note(notes, note)}]"
+    return text
+
+
+def _note(notes: list[str], text: str) -> int:
+    """Return the number of a footnote, which is added unless it is there."""
+    if text not in notes:
+        notes.append(text)
+    return notes.index(text) + 1
+
+
+def _ratio(ratio: Ratio | None) -> str:
+    if ratio is None:
+        return _NONE
+    return f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f}) {ratio.peer}"
+
+
+def _behind(results: Results, rows: list[Row], loops: list[str]) -> str:
+    """List the rows in which the subject is not ahead, by CPU time or by the clock."""
+    lines = []
+    for row in rows:
+        ratios = {
+            "CPU time": Ratio.of(results, row.name, loops, "cpu_ns"),
+            "the clock": Ratio.of(results, row.name, loops, "wall_ns"),
+        }
+        behind = [
+            f"by {what} {_ratio(ratio)}"
+            for what, ratio in ratios.items()
+            if ratio is not None and ratio.median < 1
+        ]
+        if behind:
+            lines.append(f"  {row.group}: {row.name}: {', '.join(behind)}")
+    if not lines:
+        return ""
+    return "\n".join([f"Rows in which {peers.SUBJECT} is behind the best peer:", *lines, ""])

@@ -1,0 +1,70 @@
+"""Rows about other threads: scheduling from them, running calls in them, resolving names without them."""
+
+import asyncio
+import socket
+import threading
+from asyncio import AbstractEventLoop
+
+from suite.stopwatch import Stopwatch
+
+
+def _nothing() -> None:
+    """Be the cheapest callback there is."""
+
+
+def threadsafe_same_thread(loop: AbstractEventLoop, count: int, clock: Stopwatch) -> None:
+    """Schedule with ``call_soon_threadsafe`` from the loop's own thread, then run all."""
+    with clock:
+        for _ in range(count):
+            loop.call_soon_threadsafe(_nothing)
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+
+
+def threadsafe_burst(loop: AbstractEventLoop, count: int, clock: Stopwatch) -> None:
+    """Let another thread schedule all callbacks without waiting, while the loop runs them."""
+
+    def schedule_all() -> None:
+        for _ in range(count):
+            loop.call_soon_threadsafe(_nothing)
+        loop.call_soon_threadsafe(loop.stop)
+
+    _run_beside(loop, threading.Thread(target=schedule_all), clock)
+
+
+def threadsafe_wake(loop: AbstractEventLoop, count: int, clock: Stopwatch) -> None:
+    """Let another thread schedule one callback at a time and wait for it: one wake-up each."""
+    ran = threading.Lock()
+    ran.acquire()
+
+    def schedule_one_by_one() -> None:
+        for _ in range(count):
+            loop.call_soon_threadsafe(ran.release)
+            ran.acquire()
+        loop.call_soon_threadsafe(loop.stop)
+
+    _run_beside(loop, threading.Thread(target=schedule_one_by_one), clock)
+
+
+def _run_beside(loop: AbstractEventLoop, thread: threading.Thread, clock: Stopwatch) -> None:
+    with clock:
+        thread.start()
+        loop.run_forever()
+        thread.join()
+
+
+async def executor_hop(count: int, clock: Stopwatch) -> None:
+    """Await a call in the default executor, one after the other."""
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(None, _nothing)
+    with clock:
+        for _ in range(count):
+            await loop.run_in_executor(None, _nothing)
+
+
+async def getaddrinfo_literal(count: int, clock: Stopwatch) -> None:
+    """Resolve an address that needs no resolver."""
+    loop = asyncio.get_running_loop()
+    with clock:
+        for _ in range(count):
+            await loop.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)
