@@ -248,38 +248,28 @@ def test_a_removed_reader_of_a_duplicated_fd_costs_no_turns(loop: Loop, pair) ->
     twin.close()
 
 
-def _put_at(number: int) -> tuple[socket.socket, socket.socket]:
-    """A connected pair of which the first has the given file descriptor."""
+def _pair_at(number: int) -> tuple[socket.socket, socket.socket]:
+    """A connected pair, the first of which has the given file descriptor: one that no other code gets by chance."""
     a, b = nonblocking_pair()
     os.dup2(a.fileno(), number)
     a.close()
     return socket.socket(fileno=number), b
 
 
-def test_an_fd_closed_and_reused_can_be_watched_again(loop: Loop) -> None:
-    a, b = nonblocking_pair()
-    number = a.fileno()
+@pytest.mark.parametrize("behind_the_back", [False, True])
+def test_an_fd_closed_and_reused_can_be_watched_again(loop: Loop, behind_the_back: bool) -> None:
+    number = 900
+    a, b = _pair_at(number)
     loop.add_reader(a, int)
-    loop.remove_reader(a)
-    a.close()
-    c, d = _put_at(number)
-    loop.add_reader(c, loop.stop)
-    d.send(b"x")
-    loop.run_forever()
-    assert loop.remove_reader(c)
-    for sock in (b, c, d):
-        sock.close()
-
-
-def test_an_fd_closed_behind_the_loops_back_can_be_watched_again_when_reused(loop: Loop) -> None:
-    a, b = nonblocking_pair()
-    number = a.fileno()
-    loop.add_reader(a, int)
-    a.close()
-    loop.call_soon(loop.stop)
-    loop.run_forever()
-    loop.remove_reader(number)
-    c, d = _put_at(number)
+    if behind_the_back:
+        a.close()
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        loop.remove_reader(number)
+    else:
+        loop.remove_reader(a)
+        a.close()
+    c, d = _pair_at(number)
     seen: list[int] = []
     loop.add_reader(c, lambda: (seen.append(1), loop.stop()))
     d.send(b"x")
