@@ -26,7 +26,7 @@ _COMPARISONS: dict[str, Callable[[Version, Version], bool]] = {
     "<": operator.lt,
 }
 
-_KEYS = {"reason", "tests", "python", "hangs"}
+_KEYS = {"reason", "tests", "python", "hangs", "came_late"}
 
 
 class ExcuseError(ValueError):
@@ -43,6 +43,9 @@ class Excuse:
     """One line: what the test relies on."""
     hangs: bool
     """The test does not end; it is not run, unless that is asked for."""
+
+    came_late: bool
+    """The test came with a bug-fix release; earlier ones of the same version do not have it."""
 
     @property
     def file(self) -> str:
@@ -64,7 +67,9 @@ def load(target: str, python: Version, path: Path = EXCUSES) -> dict[str, Excuse
         for test in entry["tests"]:
             if test in excuses:
                 raise ExcuseError(f"{test} is excused twice")
-            excuses[test] = Excuse(test, entry["reason"], entry.get("hangs", False))
+            excuses[test] = Excuse(
+                test, entry["reason"], entry.get("hangs", False), entry.get("came_late", False)
+            )
     return excuses
 
 

@@ -104,5 +104,5 @@ def missing(run: FileRun, excuses: Iterable[Excuse]) -> list[str]:
     return [
         f"{excuse.test} does not exist; its excuse says: {excuse.reason}"
         for excuse in excuses
-        if excuse.file == run.file and excuse.test not in run.found
+        if excuse.file == run.file and excuse.test not in run.found and not excuse.came_late
     ]
