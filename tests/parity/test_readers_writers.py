@@ -323,7 +323,7 @@ def test_a_regular_file_cannot_be_watched(loop: Loop, method: str, tmp_path) -> 
 
 
 @pytest.mark.parametrize("method", ["add_reader", "add_writer", "remove_reader", "remove_writer"])
-@pytest.mark.parametrize("wrong", [-1, "text", None, 1.5, object()], ids=repr)
+@pytest.mark.parametrize("wrong", [-1, "text", None, 1.5, object()], ids=lambda w: type(w).__name__)
 def test_something_that_is_no_fd_is_a_value_error(loop: Loop, method: str, wrong: object) -> None:
     arguments = [int] if method.startswith("add") else []
     with pytest.raises(ValueError, match="Invalid file"):

@@ -59,7 +59,7 @@ def test_run_until_complete_says_when_the_loop_was_stopped_before(loop: Loop) ->
     future.cancel()
 
 
-@pytest.mark.parametrize("wrong", [None, 1, "text", object()], ids=repr)
+@pytest.mark.parametrize("wrong", [None, 1, "text", object()], ids=lambda w: type(w).__name__)
 def test_run_until_complete_of_something_else_is_a_type_error(loop: Loop, wrong: object) -> None:
     with pytest.raises(TypeError, match="asyncio.Future, a coroutine or an awaitable is required"):
         loop.run_until_complete(wrong)  # type: ignore[arg-type]
