@@ -180,9 +180,6 @@ class StreamTransport(asyncio.Transport):
                 {"message": message, "exception": exc, "transport": self, "protocol": self._protocol}
             )
 
-    def _warn_lost_write(self) -> None:
-        logger.warning("socket.send() raised exception.")
-
     def _pause_protocol(self) -> None:
         try:
             self.get_protocol().pause_writing()

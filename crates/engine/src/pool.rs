@@ -296,6 +296,30 @@ mod tests {
     }
 
     #[test]
+    fn two_jobs_do_not_count_on_the_same_idle_thread() {
+        for _ in 0..50 {
+            let pool = pool(2);
+            thread_of_a_job(&pool);
+            wait_until_idle(&pool, 1);
+            let (everybody, (done, results)) =
+                (Arc::new(std::sync::Barrier::new(2)), mpsc::channel());
+            for _ in 0..2 {
+                let (everybody, done) = (Arc::clone(&everybody), done.clone());
+                pool.submit(Box::new(move || {
+                    everybody.wait();
+                    done.send(()).expect("receiver lives");
+                }))
+                .expect("open");
+            }
+            for _ in 0..2 {
+                results
+                    .recv_timeout(Duration::from_secs(10))
+                    .expect("both jobs ran at once");
+            }
+        }
+    }
+
+    #[test]
     fn no_more_threads_than_the_limit_are_ever_started() {
         let pool = pool(3);
         let (done, results) = mpsc::channel();
@@ -325,10 +349,25 @@ mod tests {
 
     #[test]
     fn a_job_submitted_while_the_last_thread_ends_is_not_left_behind() {
-        // The thread gives up after each job, at the very moment at which the next is submitted.
+        let pool = pool(1);
+        // Such a thread has given up its place, but the system does not call it finished yet.
+        let (release, released) = mpsc::channel::<()>();
+        let ending = thread::spawn(move || {
+            released
+                .recv()
+                .expect_err("released by the other end's drop");
+        });
+        lock(&pool.shared.queue).threads.push(ending);
+        thread_of_a_job(&pool);
+        drop(release);
+    }
+
+    #[test]
+    fn threads_that_give_up_after_each_job_lose_none() {
         let pool = Pool::new("test", 1, Duration::from_nanos(1));
-        for _ in 0..5_000 {
+        for moment in 0..2_000 {
             thread_of_a_job(&pool);
+            (0..moment % 500).for_each(|_| std::hint::spin_loop());
         }
     }
 

@@ -142,6 +142,19 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_may_block_is_still_never_waited_for() {
+        let (ours, theirs) = pair();
+        ours.set_nonblocking(false).expect("blocking");
+        assert_eq!(received(&ours), None);
+        while done(send(&ours, &[7; 65_536])).is_some() {}
+        assert_eq!(
+            done(send_vectored(&ours, &[IoSlice::new(&[7; 65_536])])),
+            None
+        );
+        drop(theirs);
+    }
+
+    #[test]
     fn several_buffers_go_out_as_one() {
         let (ours, mut theirs) = pair();
         let buffers = [&b"head"[..], b"", b"body"].map(IoSlice::new);

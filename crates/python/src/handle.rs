@@ -44,7 +44,11 @@ impl Call {
     pub(crate) fn run(&self, py: Python<'_>) -> PyResult<()> {
         let (callback, args) = (self.callback.bind(py), self.args.bind(py));
         context::run_in(py, &self.context, || {
-            if args.is_empty() { callback.call0() } else { callback.call1(args) }
+            if args.is_empty() {
+                callback.call0()
+            } else {
+                callback.call1(args)
+            }
         })?;
         Ok(())
     }
@@ -80,7 +84,10 @@ impl Handle {
     ) -> PyResult<Self> {
         let py = event_loop.py();
         let origin = if event_loop.get().is_debug() {
-            Some(Box::new(Origin { source_traceback: extract_stack(py)?, repr: None }))
+            Some(Box::new(Origin {
+                source_traceback: extract_stack(py)?,
+                repr: None,
+            }))
         } else {
             None
         };
@@ -113,7 +120,8 @@ impl Handle {
 
     /// What to call, for a handle that may be called again. None once it is cancelled.
     pub(crate) fn call(&self, py: Python<'_>) -> Option<Call> {
-        self.call.with(py, |call| call.as_ref().map(|call| call.clone_ref(py)))
+        self.call
+            .with(py, |call| call.as_ref().map(|call| call.clone_ref(py)))
     }
 
     /// What to call, for the last time: the handle lets go of it. None if it was cancelled.
@@ -143,7 +151,9 @@ impl Handle {
         let py = slf.py();
         if self.origin.with(py, |origin| origin.is_some()) {
             let repr = slf.repr()?.into_any().unbind();
-            let previous = self.origin.with(py, |origin| origin.as_mut().and_then(|origin| origin.repr.replace(repr)));
+            let previous = self.origin.with(py, |origin| {
+                origin.as_mut().and_then(|origin| origin.repr.replace(repr))
+            });
             drop(previous);
         }
         Ok(())
@@ -203,13 +213,20 @@ impl Queued {
 
     /// Shows the collector what the queue keeps alive.
     pub(crate) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        if refcount::is_sole(&self.0) { self.0.get().traverse(visit) } else { Ok(()) }
+        if refcount::is_sole(&self.0) {
+            self.0.get().traverse(visit)
+        } else {
+            Ok(())
+        }
     }
 }
 
 fn extract_stack(py: Python<'_>) -> PyResult<Py<PyAny>> {
     let frame = py.import("sys")?.call_method0("_getframe")?;
-    Ok(py.import("asyncio.format_helpers")?.call_method1("extract_stack", (frame,))?.unbind())
+    Ok(py
+        .import("asyncio.format_helpers")?
+        .call_method1("extract_stack", (frame,))?
+        .unbind())
 }
 
 fn asyncio_class<'py>(
@@ -217,7 +234,9 @@ fn asyncio_class<'py>(
     class: &'static PyOnceLock<Py<PyAny>>,
     name: &str,
 ) -> PyResult<&'py Bound<'py, PyAny>> {
-    let class = class.get_or_try_init(py, || Ok::<_, PyErr>(py.import("asyncio")?.getattr(name)?.unbind()))?;
+    let class = class.get_or_try_init(py, || {
+        Ok::<_, PyErr>(py.import("asyncio")?.getattr(name)?.unbind())
+    })?;
     Ok(class.bind(py))
 }
 
@@ -250,12 +269,17 @@ impl Handle {
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let remembered = slf.get().origin.with(py, |origin| {
-            origin.as_ref().and_then(|origin| origin.repr.as_ref().map(|repr| repr.clone_ref(py)))
+            origin
+                .as_ref()
+                .and_then(|origin| origin.repr.as_ref().map(|repr| repr.clone_ref(py)))
         });
         if let Some(repr) = remembered {
             return Ok(repr);
         }
-        Ok(py.import("aioxide.handles")?.call_method1("format_handle", (slf,))?.unbind())
+        Ok(py
+            .import("aioxide.handles")?
+            .call_method1("format_handle", (slf,))?
+            .unbind())
     }
 
     #[getter(__class__)]
@@ -291,13 +315,19 @@ impl Handle {
 
     #[getter(_source_traceback)]
     fn source_traceback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.origin.with(py, |origin| origin.as_ref().map(|origin| origin.source_traceback.clone_ref(py)))
+        self.origin.with(py, |origin| {
+            origin
+                .as_ref()
+                .map(|origin| origin.source_traceback.clone_ref(py))
+        })
     }
 
     #[getter(_repr)]
     fn private_repr(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.origin.with(py, |origin| {
-            origin.as_ref().and_then(|origin| origin.repr.as_ref().map(|repr| repr.clone_ref(py)))
+            origin
+                .as_ref()
+                .and_then(|origin| origin.repr.as_ref().map(|repr| repr.clone_ref(py)))
         })
     }
 }
@@ -311,8 +341,15 @@ pub(crate) struct TimerHandle {
 
 impl TimerHandle {
     /// A timer handle that nobody has scheduled yet.
-    pub(crate) fn new<'py>(handle: Handle, py: Python<'py>, when: f64) -> PyResult<Bound<'py, Self>> {
-        Bound::new(py, PyClassInitializer::from(handle).add_subclass(Self { when }))
+    pub(crate) fn new<'py>(
+        handle: Handle,
+        py: Python<'py>,
+        when: f64,
+    ) -> PyResult<Bound<'py, Self>> {
+        Bound::new(
+            py,
+            PyClassInitializer::from(handle).add_subclass(Self { when }),
+        )
     }
 }
 
@@ -343,9 +380,15 @@ impl TimerHandle {
         self.when.into_pyobject(py)?.hash()
     }
 
-    fn __richcmp__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>, op: CompareOp) -> PyResult<Py<PyAny>> {
+    fn __richcmp__(
+        slf: &Bound<'_, Self>,
+        other: &Bound<'_, PyAny>,
+        op: CompareOp,
+    ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
-        let Ok(other) = other.cast::<Self>() else { return Ok(py.NotImplemented()) };
+        let Ok(other) = other.cast::<Self>() else {
+            return Ok(py.NotImplemented());
+        };
         let (a, b) = (slf.get().when, other.get().when);
         let answer = match op {
             CompareOp::Lt => a < b,

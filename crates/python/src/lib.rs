@@ -34,7 +34,10 @@ mod _core {
         [
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("backend", "epoll".to_owned()),
-            ("target", format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)),
+            (
+                "target",
+                format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+            ),
         ]
         .into()
     }

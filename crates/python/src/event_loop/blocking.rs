@@ -28,7 +28,9 @@ impl Completion {
         }
         match self.outcome {
             Ok(result) => future.call_method1(intern!(py, "set_result"), (result,))?,
-            Err(error) => future.call_method1(intern!(py, "set_exception"), (error.into_value(py),))?,
+            Err(error) => {
+                future.call_method1(intern!(py, "set_exception"), (error.into_value(py),))?
+            }
         };
         Ok(())
     }
@@ -41,7 +43,11 @@ pub(super) fn retire(py: Python<'_>, pool: Option<Arc<Pool>>) {
     // long: closing is left to a thread that nobody waits for, and to interpreter exit.
     py.detach(|| {
         let closing = Arc::clone(&pool);
-        if std::thread::Builder::new().name("aioxide-close".to_owned()).spawn(move || closing.close()).is_err() {
+        if std::thread::Builder::new()
+            .name("aioxide-close".to_owned())
+            .spawn(move || closing.close())
+            .is_err()
+        {
             pool.close();
         }
     });
@@ -52,7 +58,12 @@ pub(super) fn retire(py: Python<'_>, pool: Option<Arc<Pool>>) {
 #[pyo3(name = "_close_pools")]
 pub(crate) fn close_pools(py: Python<'_>) {
     let pools = std::mem::take(&mut *POOLS.lock().unwrap_or_else(PoisonError::into_inner));
-    py.detach(|| pools.iter().filter_map(Weak::upgrade).for_each(|pool| pool.close()));
+    py.detach(|| {
+        pools
+            .iter()
+            .filter_map(Weak::upgrade)
+            .for_each(|pool| pool.close())
+    });
 }
 
 impl EventLoop {
@@ -60,7 +71,11 @@ impl EventLoop {
         if let Some(pool) = self.pool.with(py, |pool| pool.clone()) {
             return Ok(pool);
         }
-        let pool = Arc::new(Pool::new("aioxide-blocking", BLOCKING_THREADS_MAX, BLOCKING_IDLE_MAX));
+        let pool = Arc::new(Pool::new(
+            "aioxide-blocking",
+            BLOCKING_THREADS_MAX,
+            BLOCKING_IDLE_MAX,
+        ));
         let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
         if pools.is_empty() {
             let close = pyo3::wrap_pyfunction!(close_pools, py)?;
@@ -92,12 +107,16 @@ impl EventLoop {
             let outcome = Python::try_attach(|py| function.call1(py, args));
             // Without an interpreter there is nobody left to tell.
             if let Some(outcome) = outcome {
-                mailbox.inbox.post(Completion { future: waiting, outcome });
+                mailbox.inbox.post(Completion {
+                    future: waiting,
+                    outcome,
+                });
                 mailbox.waker.wake();
             }
         });
-        pool.submit(job)
-            .map_err(|_closed| PyRuntimeError::new_err("cannot start a thread for a blocking call"))?;
+        pool.submit(job).map_err(|_closed| {
+            PyRuntimeError::new_err("cannot start a thread for a blocking call")
+        })?;
         Ok(future)
     }
 }

@@ -44,7 +44,8 @@ impl Host for Running<'_, '_> {
 
     #[inline]
     fn queues<R>(&self, access: impl FnOnce(&mut Queues<Work>) -> R) -> R {
-        self.event_loop().with(self.py(), |state| access(&mut state.queues))
+        self.event_loop()
+            .with(self.py(), |state| access(&mut state.queues))
     }
 
     fn collect_inbox(&self) -> PyResult<()> {
@@ -52,7 +53,10 @@ impl Host for Running<'_, '_> {
         if !inbox.has_post() {
             return Ok(());
         }
-        inbox.collect().into_iter().try_for_each(|completion| completion.deliver(self.py()))
+        inbox
+            .collect()
+            .into_iter()
+            .try_for_each(|completion| completion.deliver(self.py()))
     }
 
     fn poll(&self, events: &mut Vec<Event>) -> Result<(), Errno> {
@@ -84,7 +88,9 @@ impl Host for Running<'_, '_> {
         // Python's signal handlers run here at the latest: a turn may run no bytecode at all.
         self.py().check_signals()?;
         for event in events.iter().filter(|event| event.token != BELL) {
-            let watchers = self.event_loop().with(self.py(), |state| state.sources.watchers_of(*event));
+            let watchers = self
+                .event_loop()
+                .with(self.py(), |state| state.sources.watchers_of(*event));
             self.schedule_watchers(watchers);
         }
         Ok(())
@@ -157,7 +163,9 @@ impl EventLoop {
     fn run_queued(handle: &Bound<'_, Handle>) -> PyResult<()> {
         let py = handle.py();
         handle.get().set_timed(false);
-        let Some(call) = handle.get().take_call(py) else { return Ok(()) };
+        let Some(call) = handle.get().take_call(py) else {
+            return Ok(());
+        };
         if call.event_loop().get().is_debug() {
             return Self::run_handle_debugged(handle, call);
         }
@@ -187,7 +195,10 @@ impl EventLoop {
     fn run_call(handle: &Bound<'_, Handle>, call: &Call) -> PyResult<()> {
         let py = handle.py();
         let event_loop = call.event_loop().bind(py);
-        let begin = event_loop.get().is_debug().then(|| event_loop.get().clock.now());
+        let begin = event_loop
+            .get()
+            .is_debug()
+            .then(|| event_loop.get().clock.now());
         let result = match call.run(py) {
             Ok(()) => Ok(()),
             Err(error) => Self::callback_failed(event_loop, handle, error),
@@ -202,7 +213,11 @@ impl EventLoop {
     }
 
     #[cold]
-    fn callback_failed(event_loop: &Bound<'_, Self>, handle: &Bound<'_, Handle>, error: PyErr) -> PyResult<()> {
+    fn callback_failed(
+        event_loop: &Bound<'_, Self>,
+        handle: &Bound<'_, Handle>,
+        error: PyErr,
+    ) -> PyResult<()> {
         let py = handle.py();
         if ends_the_loop(py, &error) {
             return Err(error);
@@ -213,8 +228,10 @@ impl EventLoop {
 
     /// Lends the scratch memory to `read`. A nested loan gets memory of its own.
     pub(crate) fn with_scratch<R>(&self, py: Python<'_>, read: impl FnOnce(&mut [u8]) -> R) -> R {
-        let mut scratch =
-            self.scratch.replace(py, None).unwrap_or_else(|| vec![0; SCRATCH_SIZE].into_boxed_slice());
+        let mut scratch = self
+            .scratch
+            .replace(py, None)
+            .unwrap_or_else(|| vec![0; SCRATCH_SIZE].into_boxed_slice());
         let result = read(&mut scratch);
         drop(self.scratch.replace(py, Some(scratch)));
         result
@@ -223,9 +240,16 @@ impl EventLoop {
     fn begin_run(&self, py: Python<'_>) -> PyResult<()> {
         self.check_closed()?;
         let thread = std::thread::current().id();
-        let is_running = self.with(py, |state| state.thread.replace(thread).map(|other| state.thread = Some(other)));
+        let is_running = self.with(py, |state| {
+            state
+                .thread
+                .replace(thread)
+                .map(|other| state.thread = Some(other))
+        });
         if is_running.is_some() {
-            return Err(PyRuntimeError::new_err("This event loop is already running"));
+            return Err(PyRuntimeError::new_err(
+                "This event loop is already running",
+            ));
         }
         self.is_in_turn.store(true, Ordering::Relaxed);
         Ok(())
@@ -258,5 +282,4 @@ impl EventLoop {
             Err(Exit::Poll(errno)) => Err(os_error(py, errno)),
         }
     }
-
 }

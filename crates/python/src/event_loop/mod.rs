@@ -35,8 +35,8 @@ mod scheduling;
 mod tasks;
 mod watching;
 
-pub(crate) use host::{SCRATCH_SIZE, ends_the_loop};
 use host::Scratch;
+pub(crate) use host::{SCRATCH_SIZE, ends_the_loop};
 
 /// The bell's token in the reactor.
 const BELL: Token = Token(TOKEN_RESERVED_MIN);
@@ -180,7 +180,9 @@ impl EventLoop {
 
     /// The socket object, weakly, that `fd` was registered for.
     pub(crate) fn owner_of(&self, py: Python<'_>, fd: RawFd) -> Option<Py<PyWeakrefReference>> {
-        self.with(py, |state| state.owners.get(&fd).map(|owner| owner.clone_ref(py)))
+        self.with(py, |state| {
+            state.owners.get(&fd).map(|owner| owner.clone_ref(py))
+        })
     }
 
     /// Whether `fd` belongs to a stream transport.
@@ -189,7 +191,12 @@ impl EventLoop {
     }
 
     /// The wait that is under way for `fd` in this direction.
-    pub(crate) fn wait_for(&self, py: Python<'_>, fd: RawFd, direction: Direction) -> Option<Py<Wait>> {
+    pub(crate) fn wait_for(
+        &self,
+        py: Python<'_>,
+        fd: RawFd,
+        direction: Direction,
+    ) -> Option<Py<Wait>> {
         self.with(py, |state| match state.sources.watcher(fd, direction) {
             Some(Watcher::Wait(wait)) => Some(wait.clone_ref(py)),
             _ => None,
@@ -200,10 +207,21 @@ impl EventLoop {
     fn release_everything(&self, py: Python<'_>) {
         // What is dropped may run foreign code, so it leaves the state first.
         let (ready, timers, watchers, others) = self.with(py, |state| {
-            let others = (std::mem::take(&mut state.unflushed), std::mem::take(&mut state.owners));
-            (state.queues.ready.take(), state.queues.timers.take(), state.sources.take(), others)
+            let others = (
+                std::mem::take(&mut state.unflushed),
+                std::mem::take(&mut state.owners),
+            );
+            (
+                state.queues.ready.take(),
+                state.queues.timers.take(),
+                state.sources.take(),
+                others,
+            )
         });
-        ready.into_iter().chain(timers).for_each(|work| work.release(py));
+        ready
+            .into_iter()
+            .chain(timers)
+            .for_each(|work| work.release(py));
         for watcher in watchers {
             if let Watcher::Handle(queued) = watcher {
                 queued.release(py);
@@ -217,10 +235,16 @@ impl EventLoop {
 impl EventLoop {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
-    fn new(py: Python<'_>, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        _args: &Bound<'_, PyTuple>,
+        _kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
         let bell = EventBell::new().map_err(|errno| os_error(py, errno))?;
         let reactor = Epoll::new().map_err(|errno| os_error(py, errno))?;
-        reactor.add_bell(&bell, BELL).map_err(|errno| os_error(py, errno))?;
+        reactor
+            .add_bell(&bell, BELL)
+            .map_err(|errno| os_error(py, errno))?;
         let reactor = Arc::new(reactor);
         let state = State {
             queues: Queues::default(),
@@ -232,7 +256,10 @@ impl EventLoop {
         };
         Ok(Self {
             state: Guarded::new(state),
-            mailbox: Arc::new(Mailbox { inbox: Inbox::default(), waker: Waker::new(bell) }),
+            mailbox: Arc::new(Mailbox {
+                inbox: Inbox::default(),
+                waker: Waker::new(bell),
+            }),
             reactor,
             clock: Box::new(MonotonicClock),
             pool: Guarded::new(None),
@@ -322,8 +349,12 @@ impl EventLoop {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.task_factory.visit(|factory| visit.call(factory)).unwrap_or(Ok(()))?;
-        self.state.visit(|state| state.traverse(visit)).unwrap_or(Ok(()))
+        self.task_factory
+            .visit(|factory| visit.call(factory))
+            .unwrap_or(Ok(()))?;
+        self.state
+            .visit(|state| state.traverse(visit))
+            .unwrap_or(Ok(()))
     }
 
     fn __clear__(&self, py: Python<'_>) {
@@ -349,6 +380,8 @@ impl State {
                 Watcher::Wait(wait) => visit.call(wait)?,
             }
         }
-        self.unflushed.iter().try_for_each(|stream| visit.call(stream))
+        self.unflushed
+            .iter()
+            .try_for_each(|stream| visit.call(stream))
     }
 }

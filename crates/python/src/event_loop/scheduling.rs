@@ -13,14 +13,22 @@ impl EventLoop {
     fn check_callback(py: Python<'_>, callback: &Bound<'_, PyAny>, method: &str) -> PyResult<()> {
         let coroutines = py.import("asyncio.coroutines")?;
         let inspect = py.import("inspect")?;
-        if coroutines.call_method1("iscoroutine", (callback,))?.is_truthy()?
-            || inspect.call_method1("iscoroutinefunction", (callback,))?.is_truthy()?
+        if coroutines
+            .call_method1("iscoroutine", (callback,))?
+            .is_truthy()?
+            || inspect
+                .call_method1("iscoroutinefunction", (callback,))?
+                .is_truthy()?
         {
-            return Err(PyTypeError::new_err(format!("coroutines cannot be used with {method}()")));
+            return Err(PyTypeError::new_err(format!(
+                "coroutines cannot be used with {method}()"
+            )));
         }
         if !callback.is_callable() {
             let repr = callback.repr()?;
-            return Err(PyTypeError::new_err(format!("a callable object was expected by {method}(), got {repr}")));
+            return Err(PyTypeError::new_err(format!(
+                "a callable object was expected by {method}(), got {repr}"
+            )));
         }
         Ok(())
     }
@@ -35,7 +43,8 @@ impl EventLoop {
     ) -> PyResult<Py<Handle>> {
         let py = slf.py();
         let handle = Py::new(py, Handle::new(slf, callback, args, context)?)?;
-        slf.get().schedule(py, Work::Handle(Queued::new(handle.clone_ref(py))));
+        slf.get()
+            .schedule(py, Work::Handle(Queued::new(handle.clone_ref(py))));
         Ok(handle)
     }
 
@@ -52,7 +61,8 @@ impl EventLoop {
         handle.get().set_timed(true);
         let work = Work::Handle(Queued::new(handle.clone().unbind()));
         let deadline = Instant::at_or_after_seconds(when);
-        slf.get().with(py, |state| state.queues.timers.schedule(deadline, work));
+        slf.get()
+            .with(py, |state| state.queues.timers.schedule(deadline, work));
         Ok(timer)
     }
 }

@@ -5,10 +5,13 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
-
 use super::EventLoop;
 
-fn class<'py>(py: Python<'py>, cache: &'static PyOnceLock<Py<PyType>>, name: &str) -> PyResult<&'py Bound<'py, PyType>> {
+fn class<'py>(
+    py: Python<'py>,
+    cache: &'static PyOnceLock<Py<PyType>>,
+    name: &str,
+) -> PyResult<&'py Bound<'py, PyType>> {
     cache.import(py, "asyncio", name)
 }
 
@@ -61,7 +64,9 @@ impl EventLoop {
     /// What makes this loop's tasks, or None for the default.
     #[getter(_task_factory)]
     fn task_factory(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.task_factory.with(py, |factory| factory.as_ref().map(|factory| factory.clone_ref(py)))
+        self.task_factory.with(py, |factory| {
+            factory.as_ref().map(|factory| factory.clone_ref(py))
+        })
     }
 
     #[setter(_task_factory)]

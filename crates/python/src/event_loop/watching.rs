@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use aioxide_engine::sources::Direction;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyInt, PyTuple};
 
 use super::{EventLoop, Watcher};
 use crate::errors::os_error;
@@ -13,15 +13,24 @@ use crate::handle::{Handle, Queued};
 
 /// The descriptor of an int or of an object with `fileno()`, with the errors of `selectors`.
 pub(crate) fn descriptor(source: &Bound<'_, PyAny>) -> PyResult<RawFd> {
-    let fd = match source.extract::<RawFd>() {
-        Ok(fd) => fd,
-        Err(_) => source.call_method0("fileno").and_then(|fd| fd.extract::<RawFd>()).map_err(|_not_a_file| {
-            let repr = source.repr().map(|repr| repr.to_string()).unwrap_or_default();
-            PyValueError::new_err(format!("Invalid file object: {repr}"))
-        })?,
+    let fd = if source.is_instance_of::<PyInt>() {
+        source.extract::<RawFd>()?
+    } else {
+        source
+            .call_method0("fileno")
+            .and_then(|fd| fd.extract::<RawFd>())
+            .map_err(|_not_a_file| {
+                let repr = source
+                    .repr()
+                    .map(|repr| repr.to_string())
+                    .unwrap_or_default();
+                PyValueError::new_err(format!("Invalid file object: {repr}"))
+            })?
     };
     if fd < 0 {
-        return Err(PyValueError::new_err(format!("Invalid file descriptor: {fd}")));
+        return Err(PyValueError::new_err(format!(
+            "Invalid file descriptor: {fd}"
+        )));
     }
     Ok(fd)
 }
@@ -39,14 +48,21 @@ impl EventLoop {
         let fd = descriptor(source)?;
         let handle = Py::new(py, Handle::new(slf, callback, args, None)?)?;
         let watcher = Watcher::Handle(Queued::new(handle.clone_ref(py)));
-        let watched = slf.get().with(py, |state| state.sources.watch(fd, direction, watcher));
+        let watched = slf
+            .get()
+            .with(py, |state| state.sources.watch(fd, direction, watcher));
         if let Some(Watcher::Handle(previous)) = watched.map_err(|errno| os_error(py, errno))? {
             Handle::cancel(previous.handle().bind(py))?;
         }
         Ok(handle)
     }
 
-    fn unwatch(&self, py: Python<'_>, direction: Direction, source: &Bound<'_, PyAny>) -> PyResult<bool> {
+    fn unwatch(
+        &self,
+        py: Python<'_>,
+        direction: Direction,
+        source: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
         if self.check_closed().is_err() {
             return Ok(false);
         }

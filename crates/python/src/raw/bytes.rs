@@ -10,7 +10,8 @@ use pyo3::types::PyBytes;
 
 unsafe extern "C" {
     /// Part of CPython's documented C-API, which pyo3-ffi does not declare.
-    fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, newsize: ffi::Py_ssize_t) -> std::ffi::c_int;
+    fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, newsize: ffi::Py_ssize_t)
+    -> std::ffi::c_int;
 }
 
 /// Makes a bytes object of at most `length_max` bytes, filled by `fill`, which returns how many it wrote.
@@ -22,7 +23,8 @@ pub(crate) fn bytes_filled(
     length_max: usize,
     fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> usize,
 ) -> PyResult<Bound<'_, PyBytes>> {
-    let length = ffi::Py_ssize_t::try_from(length_max).map_err(|_too_large| PyMemoryError::new_err(()))?;
+    let length =
+        ffi::Py_ssize_t::try_from(length_max).map_err(|_too_large| PyMemoryError::new_err(()))?;
     // SAFETY: a null source makes an uninitialised object of that length, or sets an error.
     let mut object = unsafe { ffi::PyBytes_FromStringAndSize(std::ptr::null(), length) };
     if object.is_null() {
@@ -31,8 +33,10 @@ pub(crate) fn bytes_filled(
     // SAFETY: `object` is a bytes object; the pointer is valid for its length.
     let start = unsafe { ffi::PyBytes_AsString(object) };
     // SAFETY: that memory belongs to `object`, which nobody else has seen, for `length_max` bytes.
-    let memory = unsafe { std::slice::from_raw_parts_mut(start.cast::<MaybeUninit<u8>>(), length_max) };
-    let written = ffi::Py_ssize_t::try_from(fill(memory)).map_or(length, |written| written.min(length));
+    let memory =
+        unsafe { std::slice::from_raw_parts_mut(start.cast::<MaybeUninit<u8>>(), length_max) };
+    let written =
+        ffi::Py_ssize_t::try_from(fill(memory)).map_or(length, |written| written.min(length));
     if written < length {
         // SAFETY: `object` has one reference, ours; on failure it is freed and becomes null.
         let resized = unsafe { _PyBytes_Resize(&raw mut object, written) };
@@ -62,11 +66,17 @@ pub(crate) fn readable<'a>(_py: Python<'a>, buffer: &'a PyUntypedBuffer) -> Opti
 }
 
 /// Lends the contiguous memory of `buffer` for writing, or nothing if it is read-only.
-pub(crate) fn writable<'a>(_py: Python<'a>, buffer: &'a PyUntypedBuffer) -> Option<&'a mut [MaybeUninit<u8>]> {
+pub(crate) fn writable<'a>(
+    _py: Python<'a>,
+    buffer: &'a PyUntypedBuffer,
+) -> Option<&'a mut [MaybeUninit<u8>]> {
     if buffer.readonly() || !buffer.is_c_contiguous() {
         return None;
     }
-    let (start, length) = (buffer.buf_ptr().cast::<MaybeUninit<u8>>(), buffer.len_bytes());
+    let (start, length) = (
+        buffer.buf_ptr().cast::<MaybeUninit<u8>>(),
+        buffer.len_bytes(),
+    );
     if length == 0 {
         return Some(&mut []);
     }

@@ -10,8 +10,10 @@ use pyo3::types::PyContext;
 /// A copy of the current context, as `contextvars.copy_context()`.
 #[inline]
 pub(crate) fn copy_current(py: Python<'_>) -> PyResult<Py<PyContext>> {
-    // SAFETY: `py` proves that this thread is attached; the call returns a new reference or sets an error.
-    let context = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyContext_CopyCurrent()) }?;
+    // SAFETY: `py` proves that this thread is attached.
+    let context = unsafe { ffi::PyContext_CopyCurrent() };
+    // SAFETY: the call above returned a new reference, or null with an error set.
+    let context = unsafe { Bound::from_owned_ptr_or_err(py, context) }?;
     Ok(context.cast_into::<PyContext>()?.unbind())
 }
 

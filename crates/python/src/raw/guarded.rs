@@ -31,12 +31,22 @@ mod imp {
 
     impl<T> Guarded<T> {
         pub(crate) const fn new(value: T) -> Self {
-            Self { is_lent: Cell::new(false), value: UnsafeCell::new(value) }
+            Self {
+                is_lent: Cell::new(false),
+                value: UnsafeCell::new(value),
+            }
         }
 
         #[inline]
-        pub(crate) fn with<R>(&self, _py: super::Python<'_>, access: impl FnOnce(&mut T) -> R) -> R {
-            assert!(!self.is_lent.replace(true), "a guarded value was asked for while it was lent");
+        pub(crate) fn with<R>(
+            &self,
+            _py: super::Python<'_>,
+            access: impl FnOnce(&mut T) -> R,
+        ) -> R {
+            assert!(
+                !self.is_lent.replace(true),
+                "a guarded value was asked for while it was lent"
+            );
             let _loan = Loan(&self.is_lent);
             // SAFETY: the flag was clear, so that no other reference exists, and it is set until
             // the closure has returned, so that none is made.
@@ -66,7 +76,11 @@ mod imp {
         }
 
         #[inline]
-        pub(crate) fn with<R>(&self, _py: super::Python<'_>, access: impl FnOnce(&mut T) -> R) -> R {
+        pub(crate) fn with<R>(
+            &self,
+            _py: super::Python<'_>,
+            access: impl FnOnce(&mut T) -> R,
+        ) -> R {
             access(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
         }
 

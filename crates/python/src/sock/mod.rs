@@ -10,9 +10,11 @@ mod wait;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
 
-pub(crate) use operation::SockOperation;
 use operation::Request;
+pub(crate) use operation::SockOperation;
 pub(crate) use wait::{Owners, Wait};
 
 use crate::event_loop::EventLoop;
@@ -20,18 +22,26 @@ use aioxide_engine::sources::Direction;
 
 /// Refuses what asyncio refuses: TLS sockets, and in debug mode blocking ones.
 fn check_socket(event_loop: &Bound<'_, EventLoop>, sock: &Bound<'_, PyAny>) -> PyResult<()> {
+    static SOCKET: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = sock.py();
-    let modules = py.import("sys")?.getattr(intern!(py, "modules"))?;
-    // Without the module there can be no such socket.
-    if let Ok(ssl) = modules.get_item(intern!(py, "ssl"))
-        && sock.is_instance(&ssl.getattr(intern!(py, "SSLSocket"))?)?
-    {
+    // A plain socket, as most are, cannot be a TLS socket.
+    if !sock.is_exact_instance(SOCKET.import(py, "socket", "socket")?) && is_tls_socket(sock)? {
         return Err(PyTypeError::new_err("Socket cannot be of type SSLSocket"));
     }
     if event_loop.get().is_debug() && !sock.call_method0(intern!(py, "gettimeout"))?.eq(0)? {
         return Err(PyValueError::new_err("the socket must be non-blocking"));
     }
     Ok(())
+}
+
+fn is_tls_socket(sock: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = sock.py();
+    let modules = py.import("sys")?.getattr(intern!(py, "modules"))?;
+    match modules.get_item(intern!(py, "ssl")) {
+        Ok(ssl) => sock.is_instance(&ssl.getattr(intern!(py, "SSLSocket"))?),
+        // Without the module there can be no such socket.
+        Err(_) => Ok(false),
+    }
 }
 
 #[pymethods]
@@ -63,12 +73,26 @@ impl EventLoop {
     /// Waits until a read from the socket would not block.
     #[pyo3(name = "_wait_readable", signature = (sock))]
     fn wait_readable(slf: &Bound<'_, Self>, sock: Py<PyAny>) -> SockOperation {
-        SockOperation::new(slf, sock, Request::Ready { direction: Direction::Read, has_waited: false })
+        SockOperation::new(
+            slf,
+            sock,
+            Request::Ready {
+                direction: Direction::Read,
+                has_waited: false,
+            },
+        )
     }
 
     /// Waits until a write to the socket would not block.
     #[pyo3(name = "_wait_writable", signature = (sock))]
     fn wait_writable(slf: &Bound<'_, Self>, sock: Py<PyAny>) -> SockOperation {
-        SockOperation::new(slf, sock, Request::Ready { direction: Direction::Write, has_waited: false })
+        SockOperation::new(
+            slf,
+            sock,
+            Request::Ready {
+                direction: Direction::Write,
+                has_waited: false,
+            },
+        )
     }
 }

@@ -9,7 +9,9 @@ use aioxide_engine::sockets::{self, Attempt};
 use aioxide_engine::sources::Direction;
 use aioxide_engine::sys::borrow_fd;
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::{PyBlockingIOError, PyRuntimeError, PyStopIteration, PyTypeError, PyValueError};
+use pyo3::exceptions::{
+    PyBlockingIOError, PyBufferError, PyRuntimeError, PyStopIteration, PyTypeError, PyValueError,
+};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -25,12 +27,22 @@ use crate::raw::guarded::Guarded;
 
 /// What an operation does once its socket lets it.
 pub(super) enum Request {
-    Recv { length_max: isize },
-    RecvInto { buffer: Py<PyAny> },
-    SendAll { data: Py<PyAny>, sent: usize },
+    Recv {
+        length_max: isize,
+    },
+    RecvInto {
+        buffer: Py<PyAny>,
+    },
+    SendAll {
+        data: Py<PyAny>,
+        sent: usize,
+    },
     Accept,
     /// Nothing: it is the readiness that is wanted.
-    Ready { direction: Direction, has_waited: bool },
+    Ready {
+        direction: Direction,
+        has_waited: bool,
+    },
 }
 
 enum Step {
@@ -38,10 +50,20 @@ enum Step {
     WouldBlock(Direction),
 }
 
+/// How far one step of the awaitable has got.
+enum Advance {
+    Yield(Py<PyAny>),
+    Return(Py<PyAny>),
+}
+
 /// Where an operation stands.
 enum Progress {
     New(Request),
-    Waiting { request: Request, wait: Py<Wait>, future: Py<PyAny> },
+    Waiting {
+        request: Request,
+        wait: Py<Wait>,
+        future: Py<PyAny>,
+    },
     /// It has ended, or its step is under way.
     Finished,
 }
@@ -57,15 +79,25 @@ impl Request {
         }
     }
 
-    fn attempt(&mut self, event_loop: &Bound<'_, EventLoop>, sock: &Bound<'_, PyAny>, fd: RawFd) -> PyResult<Step> {
+    fn attempt(
+        &mut self,
+        event_loop: &Bound<'_, EventLoop>,
+        sock: &Bound<'_, PyAny>,
+        fd: RawFd,
+    ) -> PyResult<Step> {
         let py = sock.py();
         match self {
             Self::Recv { length_max } => recv(event_loop, fd, *length_max),
             Self::RecvInto { buffer } => recv_into(buffer.bind(py), fd),
             Self::SendAll { data, sent } => send_all(data.bind(py), sent, fd),
             Self::Accept => accept(sock),
-            Self::Ready { has_waited: true, .. } => Ok(Step::Done(py.None())),
-            Self::Ready { direction, has_waited } => {
+            Self::Ready {
+                has_waited: true, ..
+            } => Ok(Step::Done(py.None())),
+            Self::Ready {
+                direction,
+                has_waited,
+            } => {
                 *has_waited = true;
                 Ok(Step::WouldBlock(*direction))
             }
@@ -83,7 +115,9 @@ fn recv(event_loop: &Bound<'_, EventLoop>, fd: RawFd, length_max: isize) -> PyRe
             let memory = scratch.get_mut(..length_max).unwrap_or_default();
             let attempt = sockets::recv_into(socket, memory)?;
             Ok(match attempt {
-                Attempt::Done(count) => Attempt::Done(PyBytes::new(py, memory.get(..count).unwrap_or_default())),
+                Attempt::Done(count) => {
+                    Attempt::Done(PyBytes::new(py, memory.get(..count).unwrap_or_default()))
+                }
                 Attempt::WouldBlock => Attempt::WouldBlock,
             })
         })
@@ -98,19 +132,25 @@ fn recv(event_loop: &Bound<'_, EventLoop>, fd: RawFd, length_max: isize) -> PyRe
 }
 
 /// Receives straight into the bytes object that the caller gets.
-fn receive_large(py: Python<'_>, fd: RawFd, length_max: usize) -> PyResult<Result<Attempt<Bound<'_, PyBytes>>, Errno>> {
+fn receive_large(
+    py: Python<'_>,
+    fd: RawFd,
+    length_max: usize,
+) -> PyResult<Result<Attempt<Bound<'_, PyBytes>>, Errno>> {
     let socket = borrow_fd(fd).map_err(|errno| os_error(py, errno))?;
     let mut would_block = false;
     let mut refused = None;
-    let bytes = bytes::bytes_filled(py, length_max, |memory| match sockets::recv(socket, memory) {
-        Ok(Attempt::Done(count)) => count,
-        Ok(Attempt::WouldBlock) => {
-            would_block = true;
-            0
-        }
-        Err(errno) => {
-            refused = Some(errno);
-            0
+    let bytes = bytes::bytes_filled(py, length_max, |memory| {
+        match sockets::recv(socket, memory) {
+            Ok(Attempt::Done(count)) => count,
+            Ok(Attempt::WouldBlock) => {
+                would_block = true;
+                0
+            }
+            Err(errno) => {
+                refused = Some(errno);
+                0
+            }
         }
     })?;
     Ok(match refused {
@@ -145,13 +185,18 @@ fn send_all(data: &Bound<'_, PyAny>, sent: &mut usize, fd: RawFd) -> PyResult<St
         send_rest(py, fd, data.as_bytes(), sent)?
     } else {
         let view = PyUntypedBuffer::get(data)?;
-        let memory = bytes::readable(py, &view)
-            .ok_or_else(|| PyTypeError::new_err("sock_sendall() argument must be a contiguous buffer"))?;
+        let memory = bytes::readable(py, &view).ok_or_else(|| {
+            PyBufferError::new_err("memoryview: underlying buffer is not C-contiguous")
+        })?;
         let result = send_rest(py, fd, memory, sent);
         view.release(py);
         result?
     };
-    Ok(if is_done { Step::Done(py.None()) } else { Step::WouldBlock(Direction::Write) })
+    Ok(if is_done {
+        Step::Done(py.None())
+    } else {
+        Step::WouldBlock(Direction::Write)
+    })
 }
 
 /// Sends what the kernel takes; whether that was all.
@@ -168,10 +213,14 @@ fn accept(sock: &Bound<'_, PyAny>) -> PyResult<Step> {
     let py = sock.py();
     match sock.call_method0(intern!(py, "accept")) {
         Ok(accepted) => {
-            accepted.get_item(0)?.call_method1(intern!(py, "setblocking"), (false,))?;
+            accepted
+                .get_item(0)?
+                .call_method1(intern!(py, "setblocking"), (false,))?;
             Ok(Step::Done(accepted.unbind()))
         }
-        Err(error) if error.is_instance_of::<PyBlockingIOError>(py) => Ok(Step::WouldBlock(Direction::Read)),
+        Err(error) if error.is_instance_of::<PyBlockingIOError>(py) => {
+            Ok(Step::WouldBlock(Direction::Read))
+        }
         Err(error) => Err(error),
     }
 }
@@ -186,7 +235,11 @@ pub(crate) struct SockOperation {
 }
 
 impl SockOperation {
-    pub(super) fn new(event_loop: &Bound<'_, EventLoop>, sock: Py<PyAny>, request: Request) -> Self {
+    pub(super) fn new(
+        event_loop: &Bound<'_, EventLoop>,
+        sock: Py<PyAny>,
+        request: Request,
+    ) -> Self {
         Self {
             event_loop: event_loop.clone().unbind(),
             sock,
@@ -195,7 +248,8 @@ impl SockOperation {
         }
     }
 
-    fn advance(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    /// Goes one step: a future to wait for, or the result.
+    fn advance(&self, py: Python<'_>) -> PyResult<Advance> {
         let event_loop = self.event_loop.bind(py);
         let sock = self.sock.bind(py);
         let mut request = match self.progress.replace(py, Progress::Finished) {
@@ -203,32 +257,62 @@ impl SockOperation {
                 check_socket(event_loop, sock)?;
                 request
             }
-            Progress::Waiting { request, wait, future } => {
-                if !future.bind(py).call_method0(intern!(py, "done"))?.is_truthy()? {
-                    drop(self.progress.replace(py, Progress::Waiting { request, wait, future }));
-                    return Err(PyRuntimeError::new_err("await wasn't used with future"));
+            Progress::Waiting {
+                request,
+                wait,
+                future,
+            } => {
+                // Raises what the future holds, if somebody has failed or cancelled it.
+                if let Err(error) = future.bind(py).call_method0(intern!(py, "result")) {
+                    if !future
+                        .bind(py)
+                        .call_method0(intern!(py, "done"))?
+                        .is_truthy()?
+                    {
+                        drop(self.progress.replace(
+                            py,
+                            Progress::Waiting {
+                                request,
+                                wait,
+                                future,
+                            },
+                        ));
+                        return Err(PyRuntimeError::new_err("await wasn't used with future"));
+                    }
+                    return Err(error);
                 }
-                // Raises what the future holds: somebody may have failed or cancelled it.
-                future.bind(py).call_method0(intern!(py, "result"))?;
                 request
             }
-            Progress::Finished => return Err(PyRuntimeError::new_err("cannot reuse already awaited coroutine")),
+            Progress::Finished => {
+                return Err(PyRuntimeError::new_err(
+                    "cannot reuse already awaited coroutine",
+                ));
+            }
         };
         let fd = sock.call_method0(intern!(py, "fileno"))?.extract()?;
         match request.attempt(event_loop, sock, fd)? {
-            Step::Done(result) => Err(PyStopIteration::new_err((result,))),
+            Step::Done(result) => Ok(Advance::Return(result)),
             Step::WouldBlock(direction) => {
                 let (wait, future) = Wait::join(event_loop, sock, fd, direction)?;
                 future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
-                let waiting = Progress::Waiting { request, wait, future: future.clone().unbind() };
+                let waiting = Progress::Waiting {
+                    request,
+                    wait,
+                    future: future.clone().unbind(),
+                };
                 drop(self.progress.replace(py, waiting));
-                Ok(future.unbind())
+                Ok(Advance::Yield(future.unbind()))
             }
         }
     }
 
     fn abandon(&self, py: Python<'_>) {
-        if let Progress::Waiting { request, wait, future } = self.progress.replace(py, Progress::Finished) {
+        if let Progress::Waiting {
+            request,
+            wait,
+            future,
+        } = self.progress.replace(py, Progress::Finished)
+        {
             wait.get().leave(py, &future);
             drop((request, wait, future));
         }
@@ -245,14 +329,22 @@ impl SockOperation {
         slf
     }
 
-    fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.advance(py)
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        match self.advance(py)? {
+            Advance::Yield(future) => Ok(Some(future)),
+            // The end of an iteration without a value is None, and costs no exception.
+            Advance::Return(result) if result.is_none(py) => Ok(None),
+            Advance::Return(result) => Err(PyStopIteration::new_err((result,))),
+        }
     }
 
     /// Goes on, as a coroutine's `send`.
     fn send(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let _ignored = value;
-        self.advance(py)
+        match self.advance(py)? {
+            Advance::Yield(future) => Ok(future),
+            Advance::Return(result) => Err(PyStopIteration::new_err((result,))),
+        }
     }
 
     /// Ends the operation with an exception, as a coroutine's `throw`.
@@ -305,10 +397,13 @@ impl SockOperation {
                     visit.call(future)?;
                 }
                 match progress {
-                    Progress::New(Request::RecvInto { buffer: data } | Request::SendAll { data, .. })
-                    | Progress::Waiting { request: Request::RecvInto { buffer: data } | Request::SendAll { data, .. }, .. } => {
-                        visit.call(data)
-                    }
+                    Progress::New(
+                        Request::RecvInto { buffer: data } | Request::SendAll { data, .. },
+                    )
+                    | Progress::Waiting {
+                        request: Request::RecvInto { buffer: data } | Request::SendAll { data, .. },
+                        ..
+                    } => visit.call(data),
                     _ => Ok(()),
                 }
             })

@@ -48,11 +48,14 @@ impl Wait {
             event_loop.call_method1(intern!(py, "_ensure_fd_no_transport"), (fd,))?;
         }
         let future = EventLoop::new_future(event_loop)?;
-        let is_known = event_loop.get().owner_of(py, fd).is_some_and(|owner| {
-            owner.bind(py).upgrade().is_some_and(|owner| owner.is(sock))
-        });
+        let is_known = event_loop
+            .get()
+            .owner_of(py, fd)
+            .is_some_and(|owner| owner.bind(py).upgrade().is_some_and(|owner| owner.is(sock)));
         if is_known && let Some(wait) = event_loop.get().wait_for(py, fd, direction) {
-            wait.get().futures.with(py, |futures| futures.push(future.clone().unbind()));
+            wait.get()
+                .futures
+                .with(py, |futures| futures.push(future.clone().unbind()));
             return Ok((wait, future));
         }
         let wait = Self {
@@ -104,10 +107,10 @@ impl Wait {
     pub(crate) fn complete(&self, py: Python<'_>) -> PyResult<()> {
         self.disarm(py);
         for future in self.futures.replace(py, Vec::new()) {
-            let future = future.bind(py);
-            if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
-                future.call_method1(intern!(py, "set_result"), (py.None(),))?;
-            }
+            // A future that refuses is done already: its operation was cancelled, and will leave.
+            let _refused = future
+                .bind(py)
+                .call_method1(intern!(py, "set_result"), (py.None(),));
         }
         Ok(())
     }

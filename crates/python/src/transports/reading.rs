@@ -57,7 +57,9 @@ impl Stream {
     pub(crate) fn read_ready(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let (is_reading, receiver) = self.with(py, |state| (state.is_reading(), state.receiver));
-        let Some(protocol) = self.protocol(py).filter(|_protocol| is_reading) else { return Ok(()) };
+        let Some(protocol) = self.protocol(py).filter(|_protocol| is_reading) else {
+            return Ok(());
+        };
         let protocol = protocol.bind(py);
         match receiver {
             Receiver::Data => self.read_data(slf, protocol),
@@ -72,7 +74,11 @@ impl Stream {
                 let called = context::run_in(py, &self.context, || {
                     protocol.call_method1(intern!(py, "data_received"), (data,))
                 });
-                self.check_call(py, called, "Fatal error: protocol.data_received() call failed.")
+                self.check_call(
+                    py,
+                    called,
+                    "Fatal error: protocol.data_received() call failed.",
+                )
             }
             Ok(Received::EndOfStream) => self.read_eof(slf, protocol),
             Ok(Received::Nothing) => Ok(()),
@@ -82,7 +88,11 @@ impl Stream {
 
     fn receive<'py>(&self, py: Python<'py>) -> PyResult<Received<Bound<'py, PyBytes>>> {
         let size = self.with(py, |state| state.read_size);
-        let received = if size.0 <= SCRATCH_SIZE { self.receive_small(py) } else { self.receive_large(py, size.0)? };
+        let received = if size.0 <= SCRATCH_SIZE {
+            self.receive_small(py)
+        } else {
+            self.receive_large(py, size.0)?
+        };
         match received {
             Ok(Attempt::Done(data)) if data.as_bytes().is_empty() => Ok(Received::EndOfStream),
             Ok(Attempt::Done(data)) => {
@@ -99,7 +109,9 @@ impl Stream {
         let socket = borrow_fd(self.fd)?;
         self.event_loop.get().with_scratch(py, |scratch| {
             Ok(match sockets::recv_into(socket, scratch)? {
-                Attempt::Done(count) => Attempt::Done(PyBytes::new(py, scratch.get(..count).unwrap_or_default())),
+                Attempt::Done(count) => {
+                    Attempt::Done(PyBytes::new(py, scratch.get(..count).unwrap_or_default()))
+                }
                 Attempt::WouldBlock => Attempt::WouldBlock,
             })
         })
@@ -129,13 +141,21 @@ impl Stream {
         let lent = context::run_in(py, &self.context, || lend_buffer(protocol));
         let view = match lent {
             Ok(view) => view,
-            Err(error) => return self.check_call(py, Err::<(), _>(error), "Fatal error: protocol.get_buffer() call failed."),
+            Err(error) => {
+                return self.check_call(
+                    py,
+                    Err::<(), _>(error),
+                    "Fatal error: protocol.get_buffer() call failed.",
+                );
+            }
         };
         let received = match bytes::writable(py, &view) {
             Some(memory) => borrow_fd(self.fd)
                 .and_then(|socket| sockets::recv(socket, memory))
                 .map_err(|errno| os_error(py, errno)),
-            None => Err(PyTypeError::new_err("get_buffer() must return a writable, contiguous buffer")),
+            None => Err(PyTypeError::new_err(
+                "get_buffer() must return a writable, contiguous buffer",
+            )),
         };
         view.release(py);
         match received {
@@ -144,7 +164,11 @@ impl Stream {
                 let called = context::run_in(py, &self.context, || {
                     protocol.call_method1(intern!(py, "buffer_updated"), (count,))
                 });
-                self.check_call(py, called, "Fatal error: protocol.buffer_updated() call failed.")
+                self.check_call(
+                    py,
+                    called,
+                    "Fatal error: protocol.buffer_updated() call failed.",
+                )
             }
             Ok(Attempt::WouldBlock) => Ok(()),
             Err(error) => self.fail(py, error, "Fatal read error on socket transport"),
@@ -155,17 +179,26 @@ impl Stream {
     fn read_eof(&self, slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         let answered = context::run_in(py, &self.context, || {
-            protocol.call_method0(intern!(py, "eof_received"))?.is_truthy()
+            protocol
+                .call_method0(intern!(py, "eof_received"))?
+                .is_truthy()
         });
         match answered {
             Ok(true) => {
                 self.with(py, |state| state.has_read_eof = true);
-                let reader = self.event_loop.get().with(py, |state| state.sources.unwatch(self.fd, Direction::Read));
+                let reader = self
+                    .event_loop
+                    .get()
+                    .with(py, |state| state.sources.unwatch(self.fd, Direction::Read));
                 drop(reader);
                 Ok(())
             }
             Ok(false) => self.tell_transport(py, intern!(py, "close"), ()),
-            Err(error) => self.check_call(py, Err::<(), _>(error), "Fatal error: protocol.eof_received() call failed."),
+            Err(error) => self.check_call(
+                py,
+                Err::<(), _>(error),
+                "Fatal error: protocol.eof_received() call failed.",
+            ),
         }
     }
 
@@ -184,7 +217,9 @@ fn lend_buffer(protocol: &Bound<'_, PyAny>) -> PyResult<PyUntypedBuffer> {
     let py = protocol.py();
     let buffer = protocol.call_method1(intern!(py, "get_buffer"), (-1,))?;
     if buffer.len()? == 0 {
-        return Err(PyRuntimeError::new_err("get_buffer() returned an empty buffer"));
+        return Err(PyRuntimeError::new_err(
+            "get_buffer() returned an empty buffer",
+        ));
     }
     PyUntypedBuffer::get(&buffer)
 }

@@ -92,15 +92,30 @@ impl Stream {
     }
 
     pub(super) fn protocol(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.with(py, |state| state.protocol.as_ref().map(|protocol| protocol.clone_ref(py)))
+        self.with(py, |state| {
+            state
+                .protocol
+                .as_ref()
+                .map(|protocol| protocol.clone_ref(py))
+        })
     }
 
     /// Calls a method of the Python half, which is gone only when nothing can happen any more.
-    pub(super) fn tell_transport<'py, A>(&self, py: Python<'py>, method: &Bound<'py, pyo3::types::PyString>, args: A) -> PyResult<()>
+    pub(super) fn tell_transport<'py, A>(
+        &self,
+        py: Python<'py>,
+        method: &Bound<'py, pyo3::types::PyString>,
+        args: A,
+    ) -> PyResult<()>
     where
         A: pyo3::call::PyCallArgs<'py>,
     {
-        if let Some(transport) = self.with(py, |state| state.transport.as_ref().map(|transport| transport.clone_ref(py))) {
+        if let Some(transport) = self.with(py, |state| {
+            state
+                .transport
+                .as_ref()
+                .map(|transport| transport.clone_ref(py))
+        }) {
             transport.bind(py).call_method1(method, args)?;
         }
         Ok(())
@@ -108,12 +123,19 @@ impl Stream {
 
     /// Reports an error that ends the connection.
     pub(super) fn fail(&self, py: Python<'_>, error: PyErr, message: &str) -> PyResult<()> {
-        self.tell_transport(py, intern!(py, "_fatal_error"), (error.into_value(py), message))
+        self.tell_transport(
+            py,
+            intern!(py, "_fatal_error"),
+            (error.into_value(py), message),
+        )
     }
 
     /// Tells the kernel that the descriptor is of no more interest.
     fn forget_source(&self, py: Python<'_>) {
-        let watchers = self.event_loop.get().with(py, |state| state.sources.forget(self.fd));
+        let watchers = self
+            .event_loop
+            .get()
+            .with(py, |state| state.sources.forget(self.fd));
         drop(watchers);
     }
 
@@ -138,7 +160,11 @@ impl Stream {
     fn receiver_of(protocol: &Bound<'_, PyAny>) -> PyResult<Receiver> {
         static BUFFERED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         let buffered = BUFFERED.import(protocol.py(), "asyncio", "BufferedProtocol")?;
-        Ok(if protocol.is_instance(buffered)? { Receiver::Buffer } else { Receiver::Data })
+        Ok(if protocol.is_instance(buffered)? {
+            Receiver::Buffer
+        } else {
+            Receiver::Data
+        })
     }
 
     /// Begins or goes on to watch for incoming data.
@@ -177,7 +203,9 @@ impl Stream {
         let py = event_loop.py();
         event_loop.get().check_closed()?;
         let fd: RawFd = sock.call_method0(intern!(py, "fileno"))?.extract()?;
-        event_loop.get().with(py, |state| state.stream_fds.insert(fd));
+        event_loop
+            .get()
+            .with(py, |state| state.stream_fds.insert(fd));
         let state = State {
             protocol: Some(protocol.clone().unbind()),
             transport: Some(transport.clone().unbind()),
@@ -217,7 +245,11 @@ impl Stream {
             state.has_begun = true;
             state.is_reading()
         });
-        if is_reading { Self::watch_reading(slf, true) } else { Ok(()) }
+        if is_reading {
+            Self::watch_reading(slf, true)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether the transport is closing or closed.
@@ -246,7 +278,10 @@ impl Stream {
             was_reading
         });
         if was_reading {
-            let watcher = self.event_loop.get().with(py, |state| state.sources.disarm(self.fd, Direction::Read));
+            let watcher = self
+                .event_loop
+                .get()
+                .with(py, |state| state.sources.disarm(self.fd, Direction::Read));
             drop(watcher);
         }
     }
@@ -258,7 +293,11 @@ impl Stream {
             state.is_read_paused = was_paused && state.is_closing;
             was_paused && state.is_reading()
         });
-        if is_reading { Self::watch_reading(slf, false) } else { Ok(()) }
+        if is_reading {
+            Self::watch_reading(slf, false)
+        } else {
+            Ok(())
+        }
     }
 
     /// Closes the connection once everything that was written has gone out.
@@ -269,7 +308,9 @@ impl Stream {
         if !is_first {
             return Ok(());
         }
-        let reader = stream.event_loop.get().with(py, |state| state.sources.unwatch(stream.fd, Direction::Read));
+        let reader = stream.event_loop.get().with(py, |state| {
+            state.sources.unwatch(stream.fd, Direction::Read)
+        });
         drop(reader);
         stream.flush(slf)
     }
@@ -293,12 +334,18 @@ impl Stream {
     /// Lets go of protocol, transport and descriptor; the Python half closes the socket next.
     fn detach(&self, py: Python<'_>) {
         self.forget_source(py);
-        self.event_loop.get().with(py, |state| state.stream_fds.remove(&self.fd));
+        self.event_loop
+            .get()
+            .with(py, |state| state.stream_fds.remove(&self.fd));
         let released = self.with(py, |state| {
             state.is_closing = true;
             state.lost_count = state.lost_count.max(1);
             state.outgoing.clear();
-            (state.protocol.take(), state.transport.take(), state.empty_waiter.take())
+            (
+                state.protocol.take(),
+                state.transport.take(),
+                state.empty_waiter.take(),
+            )
         });
         drop(released);
     }
@@ -359,8 +406,13 @@ impl Stream {
     }
 
     fn __clear__(&self, py: Python<'_>) {
-        let released =
-            self.with(py, |state| (state.protocol.take(), state.transport.take(), state.empty_waiter.take()));
+        let released = self.with(py, |state| {
+            (
+                state.protocol.take(),
+                state.transport.take(),
+                state.empty_waiter.take(),
+            )
+        });
         drop(released);
     }
 }

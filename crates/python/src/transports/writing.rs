@@ -44,11 +44,17 @@ fn snapshot<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         return Ok(py.get_type::<PyBytes>().call1((data,))?.cast_into()?);
     }
     let class = data.get_type().name()?;
-    Err(PyTypeError::new_err(format!("data argument must be a bytes-like object, not '{class}'")))
+    Err(PyTypeError::new_err(format!(
+        "data argument must be a bytes-like object, not '{class}'"
+    )))
 }
 
 impl Stream {
-    fn queue<'py>(&self, py: Python<'py>, chunks: impl Iterator<Item = Bound<'py, PyBytes>>) -> PyResult<Verdict> {
+    fn queue<'py>(
+        &self,
+        py: Python<'py>,
+        chunks: impl Iterator<Item = Bound<'py, PyBytes>>,
+    ) -> PyResult<Verdict> {
         let is_in_turn = self.event_loop.get().is_in_turn();
         self.with(py, |state| {
             if state.has_written_eof {
@@ -66,12 +72,18 @@ impl Stream {
             chunks.for_each(|chunk| state.outgoing.push(chunk));
             if was_blocked || state.outgoing.is_empty() {
                 // The kernel takes no more for now: the bytes wait for their turn in the queue.
-                return Ok(if state.outgoing.size() > state.high_water { Verdict::Flush } else { Verdict::Hold { is_new: false } });
+                return Ok(if state.outgoing.size() > state.high_water {
+                    Verdict::Flush
+                } else {
+                    Verdict::Hold { is_new: false }
+                });
             }
             if !is_in_turn || state.outgoing.size() > HELD_MAX.min(state.high_water) {
                 return Ok(Verdict::Flush);
             }
-            Ok(Verdict::Hold { is_new: !std::mem::replace(&mut state.is_held, true) })
+            Ok(Verdict::Hold {
+                is_new: !std::mem::replace(&mut state.is_held, true),
+            })
         })
         .map_err(PyRuntimeError::new_err)
     }
@@ -82,17 +94,28 @@ impl Stream {
             Verdict::Hold { is_new: false } | Verdict::Lost { warn: false } => Ok(()),
             Verdict::Hold { is_new: true } => {
                 let stream = slf.clone().unbind();
-                slf.get().event_loop.get().with(py, |state| state.unflushed.push(stream));
+                slf.get()
+                    .event_loop
+                    .get()
+                    .with(py, |state| state.unflushed.push(stream));
                 Ok(())
             }
             Verdict::Flush => slf.get().flush(slf),
-            Verdict::Lost { warn: true } => slf.get().tell_transport(py, intern!(py, "_warn_lost_write"), ()),
+            Verdict::Lost { warn: true } => {
+                let logger = py.import("asyncio.log")?.getattr("logger")?;
+                logger.call_method1("warning", ("socket.send() raised exception.",))?;
+                Ok(())
+            }
         }
     }
 
     /// The turn ends: what was held back goes out.
     pub(crate) fn flush_held(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
-        if self.with(slf.py(), |state| state.is_held) { self.flush(slf) } else { Ok(()) }
+        if self.with(slf.py(), |state| state.is_held) {
+            self.flush(slf)
+        } else {
+            Ok(())
+        }
     }
 
     /// The kernel says that a write would not block.
@@ -122,7 +145,11 @@ impl Stream {
             return Ok(true);
         }
         // Somebody may have closed the socket behind us, and its number may be another's by now.
-        let fd = self.sock.bind(py).call_method0(intern!(py, "fileno")).and_then(|fd| fd.extract::<i32>());
+        let fd = self
+            .sock
+            .bind(py)
+            .call_method0(intern!(py, "fileno"))
+            .and_then(|fd| fd.extract::<i32>());
         if !fd.is_ok_and(|fd| fd == self.fd) {
             return Err(Errno::BADF);
         }
@@ -132,7 +159,11 @@ impl Stream {
     fn after_all_sent(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let writer = self.event_loop.get().with(py, |state| {
-            state.sources.watcher(self.fd, Direction::Write).is_some().then(|| state.sources.unwatch(self.fd, Direction::Write))
+            state
+                .sources
+                .watcher(self.fd, Direction::Write)
+                .is_some()
+                .then(|| state.sources.unwatch(self.fd, Direction::Write))
         });
         drop(writer);
         self.resume_protocol(py)?;
@@ -141,13 +172,21 @@ impl Stream {
             if !state.outgoing.is_empty() {
                 return (false, false, None);
             }
-            let waiter = state.empty_waiter.as_ref().map(|waiter| waiter.clone_ref(py));
+            let waiter = state
+                .empty_waiter
+                .as_ref()
+                .map(|waiter| waiter.clone_ref(py));
             (state.is_closing, state.has_written_eof, waiter)
         });
         if let Some(waiter) = waiter
-            && !waiter.bind(py).call_method0(intern!(py, "done"))?.is_truthy()?
+            && !waiter
+                .bind(py)
+                .call_method0(intern!(py, "done"))?
+                .is_truthy()?
         {
-            waiter.bind(py).call_method1(intern!(py, "set_result"), (py.None(),))?;
+            waiter
+                .bind(py)
+                .call_method1(intern!(py, "set_result"), (py.None(),))?;
         }
         if is_closing {
             self.lose(py, None)
@@ -178,17 +217,26 @@ impl Stream {
     fn after_error(&self, py: Python<'_>, error: PyErr) -> PyResult<()> {
         let waiter = self.with(py, |state| {
             state.outgoing.clear();
-            state.empty_waiter.as_ref().map(|waiter| waiter.clone_ref(py))
+            state
+                .empty_waiter
+                .as_ref()
+                .map(|waiter| waiter.clone_ref(py))
         });
         if let Some(waiter) = waiter {
-            waiter.bind(py).call_method1(intern!(py, "set_exception"), (error.value(py),))?;
+            waiter
+                .bind(py)
+                .call_method1(intern!(py, "set_exception"), (error.value(py),))?;
         }
         self.fail(py, error, "Fatal write error on socket transport")
     }
 
     fn shut_down_writing(&self, py: Python<'_>) -> PyResult<()> {
         const SHUT_WR: i32 = 1;
-        match self.sock.bind(py).call_method1(intern!(py, "shutdown"), (SHUT_WR,)) {
+        match self
+            .sock
+            .bind(py)
+            .call_method1(intern!(py, "shutdown"), (SHUT_WR,))
+        {
             // The peer may have reset the connection already: the reader will find out.
             Err(error) if !error.is_instance_of::<PyOSError>(py) => Err(error),
             _ => Ok(()),
@@ -202,7 +250,11 @@ impl Stream {
             state.is_write_paused |= pauses;
             pauses
         });
-        if pauses { self.tell_transport(py, intern!(py, "_pause_protocol"), ()) } else { Ok(()) }
+        if pauses {
+            self.tell_transport(py, intern!(py, "_pause_protocol"), ())
+        } else {
+            Ok(())
+        }
     }
 
     /// At the low-water mark a protocol that was asked to pause is told to go on.
@@ -212,7 +264,11 @@ impl Stream {
             state.is_write_paused &= !resumes;
             resumes
         });
-        if resumes { self.tell_transport(py, intern!(py, "_resume_protocol"), ()) } else { Ok(()) }
+        if resumes {
+            self.tell_transport(py, intern!(py, "_resume_protocol"), ())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -240,7 +296,11 @@ impl Stream {
         let is_first = slf.get().with(slf.py(), |state| {
             !state.is_closing && !std::mem::replace(&mut state.has_written_eof, true)
         });
-        if is_first { slf.get().flush(slf) } else { Ok(()) }
+        if is_first {
+            slf.get().flush(slf)
+        } else {
+            Ok(())
+        }
     }
 
     /// How many bytes wait for the kernel to take them.
@@ -257,11 +317,18 @@ impl Stream {
 
     /// Sets the water marks, in bytes: the protocol pauses above `high` and goes on at `low`.
     #[pyo3(signature = (high=None, low=None))]
-    fn set_write_buffer_limits(&self, py: Python<'_>, high: Option<i64>, low: Option<i64>) -> PyResult<()> {
+    fn set_write_buffer_limits(
+        &self,
+        py: Python<'_>,
+        high: Option<i64>,
+        low: Option<i64>,
+    ) -> PyResult<()> {
         let high = high.unwrap_or_else(|| low.map_or(64 * 1024, |low| low.saturating_mul(4)));
         let low = low.unwrap_or(high / 4);
         if high < low || low < 0 {
-            return Err(PyValueError::new_err(format!("high ({high:?}) must be >= low ({low:?}) must be >= 0")));
+            return Err(PyValueError::new_err(format!(
+                "high ({high:?}) must be >= low ({low:?}) must be >= 0"
+            )));
         }
         let (high, low) = (usize::try_from(high)?, usize::try_from(low)?);
         self.with(py, |state| {
