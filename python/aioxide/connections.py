@@ -227,14 +227,13 @@ class Connections(Watchers):
         tls: TlsSettings | None,
     ) -> tuple[asyncio.Transport, ProtocolT]:
         """Make a transport of a connected socket, which is closed if that fails."""
-        # Before anything else: a socket that has an owner already is not ours to close.
-        self._ensure_fd_no_transport(sock)
         loop = cast("EventLoop", self)
         connection: StreamTransport | TlsConnection
         transport: asyncio.Transport
         try:
             sock.setblocking(False)
             protocol = protocol_factory()
+            self._ensure_fd_no_transport(sock)
             waiter = self.create_future()
             if tls is None:
                 connection = transport = StreamTransport(loop, sock, protocol, waiter)
@@ -242,7 +241,8 @@ class Connections(Watchers):
                 connection = tls_over_socket(loop, sock, protocol, tls, waiter)
                 transport = connection.transport
         except BaseException:
-            sock.close()
+            if not self._has_transport(sock):
+                sock.close()
             raise
         try:
             await waiter
@@ -250,6 +250,11 @@ class Connections(Watchers):
             connection.close()
             raise
         return transport, protocol
+
+    def _has_transport(self, sock: socket.socket) -> bool:
+        """Tell whether a transport owns the socket: then it is not ours to close."""
+        transport = self._transports.get(sock.fileno())
+        return transport is not None and not transport.is_closing()
 
     async def _connected_socket(
         self,
@@ -268,10 +273,16 @@ class Connections(Watchers):
                     with suppress(OSError):
                         return await self._attempt(info, local_infos, failures)
             else:
-                attempts = [
-                    functools.partial(self._attempt, info, local_infos, failures) for info in infos
-                ]
-                sock = await race(self, attempts, delay, socket.socket.close)
+                # Kept in no variable of this frame either, as they hold the failures.
+                sock = await race(
+                    self,
+                    [
+                        functools.partial(self._attempt, info, local_infos, failures)
+                        for info in infos
+                    ],
+                    delay,
+                    dispose=socket.socket.close,
+                )
                 if sock is not None:
                     return sock
             _raise_failures(list(itertools.chain.from_iterable(failures)), all_errors=all_errors)

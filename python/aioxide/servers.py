@@ -1,8 +1,6 @@
 """Listening sockets: `create_server`, `create_unix_server`, and the `Server` they return.
 
-A listening socket is watched for reading; when it is ready, as many connections are accepted as its queue holds, and
-each becomes a transport at once, in a copy of the context that the server was started in. What a connection's protocol
-factory raises is reported and costs that connection only.
+How connections are accepted is in `aioxide.listeners`.
 """
 
 from __future__ import annotations
@@ -12,18 +10,18 @@ import errno
 import os
 import socket
 import stat
+import sys
 import weakref
 from asyncio.log import logger
 from collections.abc import Iterable
 from contextlib import suppress
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, cast
 
 from aioxide.connections import refuse_timeouts_without_tls
+from aioxide.listeners import Listener
 from aioxide.names import ensure_resolved
 from aioxide.socket_operations import refuse_ssl_socket
-from aioxide.tls import TlsConnection, TlsSettings, tls_over_socket
-from aioxide.transports import StreamTransport
+from aioxide.tls import TlsSettings
 from aioxide.watchers import Watchers
 
 if TYPE_CHECKING:
@@ -32,17 +30,12 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from typing import Self
 
-    from aioxide._core import Handle, TimerHandle
     from aioxide.connections import PathLike
     from aioxide.event_loop import EventLoop
     from aioxide.names import AddressInfo
 
-# Seconds until accepting is tried again when the system has run out of something: as in asyncio.
-_ACCEPT_PAUSE = 1
-
-# What accept says when the system has run out of descriptors or memory. The connection stays in the queue, so the
-# socket stays ready: going on at once would keep the loop busy with nothing.
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# Programs written for an older Python remove the file themselves, and would fail if it were gone.
+_CLEANUP_SOCKET = sys.version_info >= (3, 13)
 
 
 class Server(asyncio.AbstractServer):
@@ -60,10 +53,12 @@ class Server(asyncio.AbstractServer):
         # None once the server is closed.
         self._sockets: Sequence[socket.socket] | None = sockets
         self._listeners = [
-            _Listener(self, loop, sock, protocol_factory, tls, backlog) for sock in sockets
+            Listener(self, loop, sock, protocol_factory, tls, backlog) for sock in sockets
         ]
         # The transports of the accepted connections. Weak, so that a forgotten one can still be noticed and collected.
         self._clients: weakref.WeakSet[Any] = weakref.WeakSet()
+        # How many more connections there are, counted in without saying which.
+        self._unnamed_clients = 0
         # Who waits in `wait_closed`; None once there is nothing more to wait for.
         self._waiters: list[asyncio.Future[None]] | None = []
         self._serving = False
@@ -178,144 +173,30 @@ class Server(asyncio.AbstractServer):
         with suppress(FileNotFoundError):
             self._files.append((path, os.stat(path).st_ino))
 
-    def _attach(self, transport: asyncio.BaseTransport) -> None:
-        """Count a connection in. Called by its transport."""
-        self._clients.add(transport)
+    def _attach(self, transport: asyncio.BaseTransport | None = None) -> None:
+        """Count a connection in. Called by its transport; those of asyncio name themselves from Python 3.13 on."""
+        if transport is None:
+            self._unnamed_clients += 1
+        else:
+            self._clients.add(transport)
 
-    def _detach(self, transport: asyncio.BaseTransport) -> None:
+    def _detach(self, transport: asyncio.BaseTransport | None = None) -> None:
         """Count a connection out. Called by its transport."""
-        self._clients.discard(transport)
+        if transport is None:
+            self._unnamed_clients -= 1
+        else:
+            self._clients.discard(transport)
         self._wake_if_over()
 
     def _wake_if_over(self) -> None:
-        if self._sockets is not None or self._waiters is None or self._clients:
+        if self._sockets is not None or self._clients or self._unnamed_clients:
+            return
+        if self._waiters is None:
             return
         waiters, self._waiters = self._waiters, None
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-
-
-class _Listener:
-    """One listening socket of a server, and the loop's watch on it."""
-
-    def __init__(
-        self,
-        server: Server,
-        loop: EventLoop,
-        sock: socket.socket,
-        protocol_factory: Callable[[], asyncio.BaseProtocol],
-        tls: TlsSettings | None,
-        backlog: int,
-    ) -> None:
-        self._server = server
-        self._loop = loop
-        self._sock = sock
-        self._protocol_factory = protocol_factory
-        self._tls = tls
-        self._backlog = backlog
-        # The watch on the socket, while connections are accepted.
-        self._watch: Handle | None = None
-        # The end of a pause, while the system is short of something.
-        self._pause: TimerHandle | None = None
-
-    def start(self) -> None:
-        self._sock.listen(self._backlog)
-        self._resume()
-
-    def close(self) -> None:
-        if self._pause is not None:
-            self._pause.cancel()
-        self._stop_watching()
-        self._sock.close()
-
-    def _resume(self) -> None:
-        self._pause = None
-        self._watch = self._loop._add_reader(self._sock.fileno(), self._accept_all)
-
-    def _stop_watching(self) -> None:
-        watch, self._watch = self._watch, None
-        if watch is None:
-            return
-        number = self._sock.fileno()
-        if number == -1:
-            # Somebody has closed the socket under us; its number may be another's by now.
-            watch.cancel()
-        else:
-            self._loop._remove_reader(number)
-
-    def _accept_all(self) -> None:
-        """Accept what is in the queue. One more than it holds, so that the last attempt finds it empty."""
-        for _ in range(self._backlog + 1):
-            try:
-                conn, peer = self._sock.accept()
-            except ConnectionAbortedError:
-                continue  # gone before it was accepted; the next one may be there
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as exc:
-                if exc.errno not in _EXHAUSTED:
-                    raise
-                self._pause_accepting(exc)
-                return
-            if self._loop.get_debug():
-                logger.debug("%r got a new connection from %r: %r", self._server, peer, conn)
-            copy_context().run(self._connect, conn, {"peername": peer})
-            if self._watch is None:
-                return  # closed by what it has just called
-
-    def _pause_accepting(self, exc: OSError) -> None:
-        self._loop.call_exception_handler(
-            {
-                "message": "socket.accept() out of system resource",
-                "exception": exc,
-                "socket": asyncio.trsock.TransportSocket(self._sock),
-            }
-        )
-        if self._watch is None:
-            return  # closed by the exception handler
-        self._stop_watching()
-        self._pause = self._loop.call_later(_ACCEPT_PAUSE, self._resume)
-
-    def _connect(self, conn: socket.socket, extra: dict[str, Any]) -> None:
-        """Make a transport of an accepted socket, which is closed if that fails."""
-        protocol = None
-        try:
-            conn.setblocking(False)
-            protocol = self._protocol_factory()
-            if self._tls is None:
-                StreamTransport(self._loop, conn, protocol, extra=extra, server=self._server)
-            else:
-                self._shake_hands(conn, protocol, self._tls, extra)
-        except BaseException as exc:
-            conn.close()
-            if isinstance(exc, SystemExit | KeyboardInterrupt):
-                raise
-            _report_lost_connection(self._loop, exc, protocol, None)
-
-    def _shake_hands(
-        self,
-        conn: socket.socket,
-        protocol: asyncio.BaseProtocol,
-        tls: TlsSettings,
-        extra: dict[str, Any],
-    ) -> None:
-        """Start TLS on an accepted socket. A handshake that fails concerns nobody but the peer, as in asyncio."""
-        waiter = self._loop.create_future()
-        connection = tls_over_socket(
-            self._loop, conn, protocol, tls, waiter, extra=extra, server=self._server
-        )
-
-        def done(waiter: asyncio.Future[None]) -> None:
-            # Asked for in any case, which marks it as seen.
-            exception = None if waiter.cancelled() else waiter.exception()
-            if exception is None:
-                return
-            connection.close()
-            if self._loop.get_debug():
-                _report_lost_connection(self._loop, exception, protocol, connection)
-
-        waiter.add_done_callback(done)
 
 
 class Servers(Watchers):
@@ -399,7 +280,7 @@ class Servers(Watchers):
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
         start_serving: bool = True,
-        cleanup_socket: bool = True,
+        cleanup_socket: bool = _CLEANUP_SOCKET,
     ) -> Server:
         """Listen for connections on a Unix socket.
 
@@ -413,7 +294,8 @@ class Servers(Watchers):
             ssl_handshake_timeout: seconds until a handshake counts as failed; None for 60.
             ssl_shutdown_timeout: seconds until a closing counts as failed; None for 30.
             start_serving: whether to accept connections at once, or wait for `start_serving()`.
-            cleanup_socket: whether closing the server removes the file, unless another took its place meanwhile.
+            cleanup_socket: whether closing the server removes the file, unless another took its place meanwhile; the
+                default is asyncio's, which is no before Python 3.13, where programs remove it themselves.
 
         Raises:
             OSError: the path cannot be bound.
@@ -597,20 +479,3 @@ def _remove_own_file(path: str | bytes, inode: int) -> None:
         pass
     except OSError as exc:
         logger.error("Unable to clean up listening UNIX socket %r: %r", path, exc)
-
-
-def _report_lost_connection(
-    loop: EventLoop,
-    exc: BaseException,
-    protocol: asyncio.BaseProtocol | None,
-    connection: TlsConnection | None,
-) -> None:
-    context: dict[str, Any] = {
-        "message": "Error on transport creation for incoming connection",
-        "exception": exc,
-    }
-    if protocol is not None:
-        context["protocol"] = protocol
-    if connection is not None:
-        context["transport"] = connection.transport
-    loop.call_exception_handler(context)
