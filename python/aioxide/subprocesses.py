@@ -1,4 +1,4 @@
-"""Subprocesses: `subprocess_exec` and `subprocess_shell`, on the stdlib's transport.
+"""Subprocesses: `subprocess_exec` and `subprocess_shell`.
 
 `children` tells when a process has ended.
 """
@@ -6,101 +6,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import subprocess
-from asyncio import base_subprocess
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aioxide.children import Children
+from aioxide.subprocess_transport import SubprocessTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
-
-_StdlibTransport: Any = base_subprocess.BaseSubprocessTransport
-
-
-class SubprocessTransport(_StdlibTransport):  # type: ignore[misc]
-    """The stdlib's subprocess transport, with the newest Python's behaviour on every Python.
-
-    That is: `wait` ends when the process does, even if its pipes live on in its children; signals never race
-    with the process being reaped; closing it after the loop was closed is allowed.
-    """
-
-    def _start(
-        self,
-        args: Any,
-        shell: bool,
-        stdin: Any,
-        stdout: Any,
-        stderr: Any,
-        bufsize: int,
-        **kwargs: Any,
-    ) -> None:
-        self._waiters: set[asyncio.Future[int]] = set()
-        self._proc = subprocess.Popen(
-            args,
-            shell=shell,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            universal_newlines=False,
-            bufsize=bufsize,
-            **kwargs,
-        )
-
-    def send_signal(self, signal: int) -> None:
-        """Send a signal to the process, unless it has ended.
-
-        Raises:
-            ProcessLookupError: the transport is done with the process.
-
-        """
-        self._check_proc()
-        if self._returncode is not None:
-            return
-        # The process keeps its number until the loop's thread, which is this one, has reaped it.
-        try:
-            os.kill(self._proc.pid, signal)
-        except ProcessLookupError:
-            logger.debug("%r was reaped by somebody else", self)
-
-    def terminate(self) -> None:
-        """Ask the process to end (SIGTERM)."""
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End the process (SIGKILL)."""
-        self.send_signal(signal.SIGKILL)
-
-    def close(self) -> None:
-        """Close the pipes, and kill the process if it still runs."""
-        if self._loop is not None and self._loop.is_closed():
-            # Closing a pipe transport needs the loop; without one the pipes close as they are collected.
-            self._pipes: dict[int, Any] = {}
-        super().close()
-
-    def _process_exited(self, returncode: int) -> None:
-        super()._process_exited(returncode)
-        waiters, self._waiters = self._waiters, set()
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(returncode)
-
-    async def _wait(self) -> int:
-        """Wait for the end of the process and return its return code."""
-        if self._returncode is None:
-            waiter: asyncio.Future[int] = self._loop.create_future()
-            self._waiters.add(waiter)
-            try:
-                return await waiter
-            finally:
-                self._waiters.discard(waiter)
-        returncode: int = self._returncode
-        return returncode
 
 
 class Subprocesses(Children):
