@@ -45,8 +45,13 @@ class Ratio:
         one of them is likely to have disturbed the other.
         """
         ours = results.figures(row, peers.SUBJECT, name)
-        theirs = {loop: results.figures(row, loop, name) for loop in loops if loop != peers.SUBJECT}
-        theirs = {loop: rounds for loop, rounds in theirs.items() if rounds}
+        theirs = {
+            loop: rounds
+            for loop in loops
+            if loop != peers.SUBJECT
+            and results.deviation(row, loop) is None
+            and (rounds := results.figures(row, loop, name))
+        }
         if not ours or not theirs:
             return None
         best = min(theirs, key=lambda loop: statistics.median(theirs[loop]))

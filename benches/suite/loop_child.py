@@ -11,9 +11,11 @@ import json
 import os
 import statistics
 from asyncio import AbstractEventLoop
+from dataclasses import asdict
 from typing import Any
 
 from suite import peers
+from suite.results import Sample
 from suite.rows import LoopRow, row_named
 from suite.stopwatch import Stopwatch
 
@@ -43,12 +45,13 @@ def main() -> None:
         row = row_named(options.row)
         if not isinstance(row, LoopRow):
             parser.error("not a row of this kind")
-        print(json.dumps(_measure(loop, row, options.count, options.repeat)), flush=True)
+        sample = _measure(loop, row, options.count, options.repeat)
+        print(json.dumps(asdict(sample)), flush=True)
     # Ending is not under test, and a loop that hangs in it would spoil a good figure.
     os._exit(0)
 
 
-def _measure(loop: AbstractEventLoop, row: LoopRow, count: int, repeat: int) -> dict[str, float]:
+def _measure(loop: AbstractEventLoop, row: LoopRow, count: int, repeat: int) -> Sample:
     """Return the medians over the repetitions, in nanoseconds per operation."""
     unexpected: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _loop, context: unexpected.append(context))
@@ -57,10 +60,13 @@ def _measure(loop: AbstractEventLoop, row: LoopRow, count: int, repeat: int) -> 
     if unexpected:
         context = unexpected[0]
         raise UnexpectedError(f"{context.get('message')}: {context.get('exception')!r}")
-    return {
-        "cpu_ns": statistics.median(watch.cpu_ns for watch in watches) / count,
-        "wall_ns": statistics.median(watch.wall_ns for watch in watches) / count,
-    }
+    return Sample(
+        figures={
+            "cpu_ns": statistics.median(watch.cpu_ns for watch in watches) / count,
+            "wall_ns": statistics.median(watch.wall_ns for watch in watches) / count,
+        },
+        deviation=row.check(loop) if row.check else None,
+    )
 
 
 def _run_once(loop: AbstractEventLoop, row: LoopRow, count: int) -> Stopwatch:

@@ -6,10 +6,8 @@ from pathlib import Path
 
 from suite import child
 from suite.child import Child, ChildError
+from suite.results import Sample
 from suite.rows import LoopRow, Row, TcpRow
-
-#: Figures by name, in nanoseconds per operation unless the name says otherwise.
-Sample = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,7 @@ def _measure_in_process(row: LoopRow, loop: str, conditions: Conditions) -> Samp
         f"--repeat={conditions.repeat}",
         f"--core={conditions.server_core}",
     ) as process:
-        sample: Sample = json.loads(process.read())
-        return sample
+        return Sample(**json.loads(process.read()))
 
 
 def _measure_server(row: TcpRow, loop: str, conditions: Conditions) -> Sample:
@@ -73,14 +70,16 @@ def _measure_server(row: TcpRow, loop: str, conditions: Conditions) -> Sample:
     if after["unexpected"]:
         raise ChildError(after["unexpected"][0])
     requests = seen["requests"]
-    return {
-        "cpu_ns": (after["cpu_ns"] - before["cpu_ns"]) / requests,
-        "wall_ns": seen["elapsed_ns"] / requests,
-        "p50_ns": seen["p50_ns"],
-        "p99_ns": seen["p99_ns"],
-        "page_faults": (after["page_faults"] - before["page_faults"]) / requests,
-        "context_switches": (after["context_switches"] - before["context_switches"]) / requests,
-    }
+    return Sample(
+        {
+            "cpu_ns": (after["cpu_ns"] - before["cpu_ns"]) / requests,
+            "wall_ns": seen["elapsed_ns"] / requests,
+            "p50_ns": seen["p50_ns"],
+            "p99_ns": seen["p99_ns"],
+            "page_faults": (after["page_faults"] - before["page_faults"]) / requests,
+            "context_switches": (after["context_switches"] - before["context_switches"]) / requests,
+        }
+    )
 
 
 def _loadgen_command(row: TcpRow, port: str, conditions: Conditions) -> list[str]:

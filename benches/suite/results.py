@@ -2,11 +2,20 @@
 
 import json
 from collections import defaultdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from suite.measure import Sample
-
 _FOLDER = Path(__file__).resolve().parent.parent / "results"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one process measured."""
+
+    #: By name; in nanoseconds per operation unless the name says otherwise.
+    figures: dict[str, float]
+    #: How the loop saved itself work that asyncio's answer needs, if it did.
+    deviation: str | None = None
 
 
 class Results:
@@ -29,17 +38,23 @@ class Results:
         """Return why *loop* has no figure in *row*; None if it has."""
         return self._failures.get((row, loop))
 
+    def deviation(self, row: str, loop: str) -> str | None:
+        """Return why the figures of *loop* in *row* are out of competition; None if they are not."""
+        samples = self._samples.get((row, loop))
+        return samples[0].deviation if samples else None
+
     def figures(self, row: str, loop: str, name: str) -> list[float]:
         """Return one figure of each round; empty if there is none, or if the loop failed."""
         if (row, loop) in self._failures:
             return []
-        return [sample[name] for sample in self._samples[row, loop] if name in sample]
+        samples = self._samples.get((row, loop), [])
+        return [sample.figures[name] for sample in samples if name in sample.figures]
 
     def save(self, name: str, about: dict[str, object]) -> Path:
         """Write everything to ``results/NAME.json`` and return the path."""
         rows: dict[str, dict[str, object]] = defaultdict(dict)
         for (row, loop), samples in self._samples.items():
-            rows[row][loop] = samples
+            rows[row][loop] = [asdict(sample) for sample in samples]
         for (row, loop), reason in self._failures.items():
             rows[row][loop] = {"failed": reason}
         _FOLDER.mkdir(exist_ok=True)

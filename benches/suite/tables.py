@@ -95,6 +95,9 @@ def _cell(table: _Figures, results: Results, row: str, loop: str, notes: list[st
     if figure is None:
         return _NONE
     text = f"{table.text(figure.median)} ±{figure.spread:3.0%}"
+    deviation = results.deviation(row, loop)
+    if deviation is not None:
+        text += f" [{_note(notes, f'{loop}: {deviation}')}]"
     faults = Figure.of(results.figures(row, loop, "page_faults"))
     if table is _CPU and faults is not None and faults.median > _FAULTS_WORTH_A_NOTE:
         note = "page faults for each request: the allocator gives memory back and takes it again"
