@@ -23,17 +23,27 @@ _SOURCE_SUFFIXES = {".rs", ".toml", ".lock", ".py", ".pyi", ".typed"}
 
 _STAMP = "aioxide-sources"
 
+# A compiler's last error with its context.
+_WHY_LINES = 30
+
+_CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
+
 
 class BuildError(Exception):
-    """An environment could not be made; the message is the last line that says why."""
+    """An environment could not be made; the message is the end of what the command had to say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A virtual environment and how to start its Python."""
+    """A virtual environment in a folder, and what has to precede a command for it to run there."""
 
-    python: tuple[str, ...]
     folder: Path
+    wrapper: tuple[str, ...]
+
+    @property
+    def python(self) -> tuple[str, ...]:
+        """How to start its Python."""
+        return (*self.wrapper, str(self.folder / "bin" / "python"))
 
 
 def prepare(interpreter: Interpreter, target: str) -> Environment:
@@ -43,8 +53,7 @@ def prepare(interpreter: Interpreter, target: str) -> Environment:
         BuildError: The environment could not be made, or the target not installed.
     """
     folder = ROOT / f".venv-{interpreter.version}"
-    python = folder / "bin" / "python"
-    environment = Environment((*interpreter.wrapper, str(python)), folder)
+    environment = Environment(folder, interpreter.wrapper)
     if _release_of(environment) != interpreter.release:
         shutil.rmtree(folder, ignore_errors=True)
         _run([*interpreter.command, "-m", "venv", str(folder)])
@@ -53,7 +62,7 @@ def prepare(interpreter: Interpreter, target: str) -> Environment:
     if target == "aioxide":
         _install_aioxide(environment, interpreter.version)
     elif target in ("uvloop", "rloop"):
-        _run([*environment.python, "-m", "pip", "install", "--quiet", target])
+        _pip(environment, "--constraint", str(_CONSTRAINTS), target)
     return environment
 
 
@@ -70,27 +79,26 @@ def _release_of(environment: Environment) -> str:
 
 
 def _install_aioxide(environment: Environment, version: str) -> None:
-    """Install aioxide as a user would, unless what is installed comes from these very sources."""
+    """Build a wheel and install it, unless what is installed comes from these very sources."""
     stamp, sources = environment.folder / _STAMP, sources_digest()
     if stamp.exists() and stamp.read_text() == sources:
         return
     stamp.unlink(missing_ok=True)
-    target_folder = ROOT / "target" / f"conformance-{version}"
+    _pip(environment, "--constraint", str(_CONSTRAINTS), "maturin")
+    target = ROOT / "target" / f"conformance-{version}"
+    wheels = target / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    python = environment.folder / "bin" / "python"
+    build = ["build", "--release", "--locked", "--interpreter", str(python), "--out", str(wheels)]
+    # `env -C`, because a wrapper such as chroot does not keep the working directory.
     _run(
-        [
-            *environment.python,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--force-reinstall",
-            str(ROOT),
-        ],
-        CARGO_TARGET_DIR=str(target_folder),
-        PYO3_PYTHON=str(environment.folder / "bin" / "python"),
+        [*environment.wrapper, "env", "-C", str(ROOT), str(python), "-m", "maturin", *build],
+        CARGO_TARGET_DIR=str(target),
+        PYO3_PYTHON=str(python),
         VIRTUAL_ENV=str(environment.folder),
     )
+    (wheel,) = wheels.glob("*.whl")
+    _pip(environment, "--no-deps", "--force-reinstall", str(wheel))
     stamp.write_text(sources)
 
 
@@ -104,6 +112,12 @@ def sources_digest() -> str:
                 digest.update(str(path.relative_to(ROOT)).encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _pip(environment: Environment, *arguments: str) -> None:
+    """Install something into the environment."""
+    quiet = ("--quiet", "--disable-pip-version-check")
+    _run([*environment.python, "-m", "pip", "install", *quiet, *arguments])
 
 
 def _run(command: list[str], **environment: str) -> None:
@@ -121,11 +135,10 @@ def _run(command: list[str], **environment: str) -> None:
     except OSError as error:
         raise BuildError(f"{command[0]}: {error.strerror}") from error
     if done.returncode:
-        raise BuildError(_why(done.stdout))
+        raise BuildError(_end(done.stdout))
 
 
-def _why(output: str) -> str:
-    """The most telling line of a failed command's output: the first error, else the last line."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith(("error", "\N{COLLISION SYMBOL}"))]
-    return (errors or lines[-1:] or ["it failed without a word"])[0]
+def _end(output: str) -> str:
+    """The end of a failed command's output, where the reason is."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    return "\n".join(lines[-_WHY_LINES:]) or "it failed without a word"
