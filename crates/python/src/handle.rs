@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyContext, PyTuple};
 
+use crate::contexts::Captured;
 use crate::event_loop::EventLoop;
 use crate::raw::guarded::Guarded;
 use crate::raw::{context, refcount};
@@ -21,7 +22,7 @@ pub(crate) struct Call {
     event_loop: Py<EventLoop>,
     callback: Py<PyAny>,
     args: Py<PyTuple>,
-    context: Py<PyContext>,
+    context: Captured,
 }
 
 impl Call {
@@ -43,13 +44,16 @@ impl Call {
     #[inline]
     pub(crate) fn run(&self, py: Python<'_>) -> PyResult<()> {
         let (callback, args) = (self.callback.bind(py), self.args.bind(py));
-        context::run_in(py, &self.context, || {
-            if args.is_empty() {
-                callback.call0()
-            } else {
-                callback.call1(args)
-            }
-        })?;
+        self.event_loop
+            .get()
+            .contexts
+            .run_in(py, &self.context, || {
+                if args.is_empty() {
+                    callback.call0()
+                } else {
+                    callback.call1(args)
+                }
+            })?;
         Ok(())
     }
 }
@@ -96,8 +100,8 @@ impl Handle {
             callback: callback.clone().unbind(),
             args: args.clone().unbind(),
             context: match context {
-                Some(context) => context.unbind(),
-                None => context::copy_current(py)?,
+                Some(context) => Captured::Own(context.unbind()),
+                None => event_loop.get().contexts.capture(py)?,
             },
         };
         Ok(Self {
@@ -135,6 +139,21 @@ impl Handle {
         drop(self.call.replace(py, Some(call)));
     }
 
+    /// The context of the call, which from here on no other call shares.
+    fn own_context(&self, py: Python<'_>) -> PyResult<Option<Py<PyContext>>> {
+        let Some(call) = self.call(py) else {
+            return Ok(None);
+        };
+        let context = call.context.into_own(py)?;
+        let captured = Captured::Own(context.clone_ref(py));
+        let previous = self.call.with(py, |call| {
+            call.as_mut()
+                .map(|call| std::mem::replace(&mut call.context, captured))
+        });
+        drop(previous);
+        Ok(Some(context))
+    }
+
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.call
             .visit(|call| {
@@ -142,7 +161,7 @@ impl Handle {
                 visit.call(&call.event_loop)?;
                 visit.call(&call.callback)?;
                 visit.call(&call.args)?;
-                visit.call(&call.context)
+                call.context.traverse(visit)
             })
             .unwrap_or(Ok(()))
     }
@@ -254,8 +273,8 @@ impl Handle {
 
     /// The context that the callback runs in; a copy of the current one once the callback has run.
     fn get_context(&self, py: Python<'_>) -> PyResult<Py<PyContext>> {
-        match self.call(py) {
-            Some(call) => Ok(call.context),
+        match self.own_context(py)? {
+            Some(context) => Ok(context),
             None => context::copy_current(py),
         }
     }
@@ -304,8 +323,8 @@ impl Handle {
     }
 
     #[getter(_context)]
-    fn private_context(&self, py: Python<'_>) -> Option<Py<PyContext>> {
-        self.call(py).map(|call| call.context)
+    fn private_context(&self, py: Python<'_>) -> PyResult<Option<Py<PyContext>>> {
+        self.own_context(py)
     }
 
     #[getter(_cancelled)]

@@ -23,6 +23,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
 
+use crate::contexts::Contexts;
 use crate::errors::os_error;
 use crate::handle::{Handle, Queued};
 use crate::raw::guarded::Guarded;
@@ -130,6 +131,8 @@ pub(crate) struct EventLoop {
     pool: Guarded<Option<Arc<Pool>>>,
     /// Memory that reads go through on their way into bytes objects of their exact size.
     scratch: Guarded<Option<Scratch>>,
+    /// The contexts that callbacks share.
+    pub(crate) contexts: Contexts,
     task_factory: Guarded<Option<Py<PyAny>>>,
     /// Seconds after which debug mode calls a callback slow.
     slow_callback_duration: Guarded<f64>,
@@ -264,6 +267,7 @@ impl EventLoop {
             clock: Box::new(MonotonicClock),
             pool: Guarded::new(None),
             scratch: Guarded::new(None),
+            contexts: Contexts::new(),
             task_factory: Guarded::new(None),
             slow_callback_duration: Guarded::new(0.1),
             is_debug: AtomicBool::new(false),
@@ -344,6 +348,7 @@ impl EventLoop {
         }
         self.release_everything(py);
         drop(self.scratch.replace(py, None));
+        self.contexts.clear(py);
         let pool = self.pool.replace(py, None);
         blocking::retire(py, pool);
     }
@@ -359,6 +364,7 @@ impl EventLoop {
 
     fn __clear__(&self, py: Python<'_>) {
         drop(self.task_factory.replace(py, None));
+        self.contexts.clear(py);
         self.release_everything(py);
     }
 }
