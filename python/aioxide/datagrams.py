@@ -153,7 +153,9 @@ class Datagrams(Watchers):
         for candidate in candidates:
             sock = None
             try:
-                sock = socket.socket(candidate.family, socket.SOCK_DGRAM, candidate.proto)
+                sock = socket.socket(
+                    family=candidate.family, type=socket.SOCK_DGRAM, proto=candidate.proto
+                )
                 if reuse_port:
                     _set_reuse_port(sock)
                 if allow_broadcast:
@@ -188,6 +190,8 @@ def _check_datagram_socket(sock: socket.socket, options: dict[str, Any]) -> None
 
 
 def _set_reuse_port(sock: socket.socket) -> None:
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise ValueError("reuse_port not supported by socket module")
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     except OSError as exc:
