@@ -127,7 +127,8 @@ async def ensure_resolved(
         socket.gaierror: there is no such name, or it cannot be one.
 
     """
-    host, port, *flow_and_scope = address
+    host, port = address[:2]
+    flow_and_scope = address[2:]
     known = literal_info(host, port, family, type, proto, *flow_and_scope)
     if known is not None:
         return [known]
@@ -169,6 +170,8 @@ def literal_info(
 
 def needs_look_up(host: object) -> bool:
     """Tell whether a socket call given this host would ask the name service, and block."""
+    if isinstance(host, bytes):
+        host = host.decode("latin-1")
     # The two words that the socket module reads by itself: any address, and broadcast.
     return (
         isinstance(host, str) and host not in {"", "<broadcast>"} and _literal_family(host) is None

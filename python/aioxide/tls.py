@@ -4,7 +4,7 @@ The TLS engine is the stdlib's own for now, so that every setting of the user's 
 asyncio. It sees our stream transport as it sees asyncio's: a transport that can pause, resume, write and close.
 
 Private names of asyncio relied upon, compared in 3.11.7, 3.12.1, 3.13.0 and 3.14.8: the class `sslproto.SSLProtocol`,
-the arguments of its constructor, and its attributes `_app_transport`, `_app_writing_paused` and `_incoming`;
+the arguments of its constructor, and its attributes `_app_transport`, `_app_writing_paused`, `_incoming`, `_transport`;
 `streams.StreamReaderProtocol._stream_reader` and `streams.StreamReader._buffer`. What the class asks of the transport
 below it: `get_extra_info`, `pause_reading`, `resume_reading`, `write`, `close`, `abort`, `_force_close`, and from 3.14
 on `is_closing`; `start_tls` asks for `_start_tls_compatible` and `_protocol_paused`.
@@ -102,12 +102,14 @@ class Tls(Foundation):
         ]
         try:
             await waiter
+            upgraded: asyncio.Transport | None = engine._app_transport
+            if upgraded is None:
+                raise ConnectionError("Connection lost before the TLS handshake")
         except BaseException:
             below.close()
             for handle in handles:
                 handle.cancel()
             raise
-        upgraded: asyncio.Transport = engine._app_transport
         return upgraded
 
 
@@ -118,14 +120,14 @@ class TlsConnection(NamedTuple):
     """What the protocol is given."""
     below: StreamTransport
     """What carries the encrypted bytes, and owns the socket."""
+    engine: Any
+    """What stands between them: the lower transport's protocol."""
 
     def close(self) -> None:
-        """Give up, however far the handshake is.
-
-        The upper transport alone does not close the lower one before the handshake has begun.
-        """
+        """Give up, however far the handshake is."""
         self.transport.close()
-        if not self.below.is_closing():
+        if self.engine._transport is None:
+            # Before the handshake has begun, the upper transport does not know the lower one to close it.
             self.below.abort()
 
 
@@ -162,7 +164,7 @@ def tls_over_socket(
         # Never open, so there is nothing to warn about when it is collected.
         transport._closed = True
         raise
-    return TlsConnection(transport, below)
+    return TlsConnection(transport, below, engine)
 
 
 def tls_engine(
