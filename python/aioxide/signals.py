@@ -86,7 +86,7 @@ class _SignalPipe:
         current = signal.set_wakeup_fd(-1)
         self._is_installed = False
         if current == self._write_fd:
-            current, self._before = self._before_fd(), -1
+            current = self._before_fd()
         if current != -1:
             try:
                 signal.set_wakeup_fd(current, warn_on_full_buffer=False)
@@ -226,13 +226,15 @@ class Signals(Foundation):
     def _release_signals(self) -> None:
         """Stop listening to signals, unless the loop runs in the main thread or has signal handlers."""
         pipe = self._signal_pipe
-        if pipe is None or self._signal_handlers or not _is_main_thread():
+        if pipe is None or not _is_main_thread() or self._thread_id == threading.get_ident():
             return
-        if self._thread_id != threading.get_ident():
+        if not self._signal_handlers:
             try:
                 pipe.uninstall()
             except (ValueError, OSError) as exc:
                 logger.info("the wakeup file descriptor could not be given back: %s", exc)
+        # The last signals may be somebody else's, who would hear of them in the next run, if there is one.
+        self._read_signals()
 
     def _open_signal_pipe(self) -> _SignalPipe:
         if self._signal_pipe is None:
@@ -256,7 +258,7 @@ class Signals(Foundation):
             return False
         if handle.cancelled():
             self.remove_signal_handler(sig)
-        else:
+        elif not self.is_closed():
             # Straight from the handle, so that each arrival is a call of its own in the handle's context.
             self.call_soon(handle._callback, *handle._args, context=handle._context)
         return True

@@ -1,0 +1,132 @@
+"""What our loop promises about child processes on every Python: it learns of every end, however that is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import aioxide
+
+DEADLINE_S = 30.0
+
+
+def run(main: Callable[[], Any]) -> Any:
+    return aioxide.run(asyncio.wait_for(main(), DEADLINE_S))
+
+
+@pytest.fixture
+def _no_pidfd(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The kernel refuses pidfds, as in some containers."""
+
+    def refuse(pid: int, flags: int = 0) -> int:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    return
+
+
+@pytest.mark.usefixtures("_no_pidfd")
+def test_without_pidfds_a_thread_waits_for_the_process() -> None:
+    async def main() -> list[int]:
+        processes = [await asyncio.create_subprocess_shell(f"exit {n}") for n in range(5)]
+        return [await process.wait() for process in processes]
+
+    assert run(main) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.usefixtures("_no_pidfd")
+def test_a_process_that_outlives_its_loop_is_reaped_by_the_waiting_thread(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with closing(aioxide.new_event_loop()) as loop:
+        process = loop.run_until_complete(asyncio.create_subprocess_exec("sleep", "100"))
+    process._transport.close()  # type: ignore[attr-defined]
+    for thread in threading.enumerate():
+        if thread.name == f"aioxide-waitpid-{process.pid}":
+            thread.join(DEADLINE_S)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(process.pid, 0)
+    assert "is closed" in caplog.text
+
+
+def test_a_process_started_in_any_thread_is_waited_for() -> None:
+    codes: list[int] = []
+
+    async def main() -> None:
+        process = await asyncio.create_subprocess_shell("exit 3")
+        codes.append(await process.wait())
+
+    threads = [threading.Thread(target=run, args=(main,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert codes == [3] * 4
+
+
+def test_wait_ends_with_the_process_though_its_child_holds_the_pipe() -> None:
+    async def main() -> None:
+        process = await asyncio.create_subprocess_shell(
+            "sleep 100 & echo $!; exit 4", stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        grandchild = int(await process.stdout.readline())
+        try:
+            assert await process.wait() == 4
+        finally:
+            os.kill(grandchild, signal.SIGKILL)
+        # Now the pipe ends, and with it the transport.
+        assert await process.stdout.read() == b""
+
+    run(main)
+
+
+def test_a_status_that_the_popen_object_took_is_not_lost() -> None:
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.subprocess_exec(
+            asyncio.SubprocessProtocol, "sleep", "100", stdin=None, stdout=None, stderr=None
+        )
+        popen = transport.get_extra_info("subprocess")
+        # Within one callback, so that the loop cannot be first.
+        popen.kill()
+        popen.wait()
+        code: int = await transport._wait()  # type: ignore[attr-defined]
+        transport.close()
+        return code
+
+    assert run(main) == -signal.SIGKILL
+
+
+def test_a_status_that_somebody_else_took_is_reported_as_255(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> int:
+        process = await asyncio.create_subprocess_exec("sleep", "100")
+        process.kill()
+        os.waitpid(process.pid, 0)  # noqa: ASYNC222 - the loop must not be first
+        return await process.wait()
+
+    with caplog.at_level(logging.WARNING, "asyncio"):
+        assert run(main) == 255
+    assert "exit status already read" in caplog.text
+
+
+def test_a_loop_that_closes_leaves_no_pidfd_open() -> None:
+    with closing(aioxide.new_event_loop()) as loop:
+        process = loop.run_until_complete(asyncio.create_subprocess_exec("sleep", "100"))
+    transport: Any = process._transport  # type: ignore[attr-defined]
+    popen = transport.get_extra_info("subprocess")
+    transport.close()
+    popen.wait()
+    descriptors = Path("/proc/self/fd").iterdir()
+    assert [fd for fd in descriptors if fd.is_symlink() and "pidfd" in os.readlink(fd)] == []
