@@ -35,6 +35,32 @@ impl Call {
         }
     }
 
+    /// A call in the context of the caller's choice, or in a capture of the current one.
+    #[inline]
+    pub(crate) fn new(
+        event_loop: &Bound<'_, EventLoop>,
+        callback: &Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        context: Option<Bound<'_, PyContext>>,
+    ) -> PyResult<Self> {
+        Ok(Self {
+            event_loop: event_loop.clone().unbind(),
+            callback: callback.clone().unbind(),
+            args: args.clone().unbind(),
+            context: match context {
+                Some(context) => Captured::Own(context.unbind()),
+                None => event_loop.get().contexts.capture(event_loop.py())?,
+            },
+        })
+    }
+
+    pub(crate) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        visit.call(&self.callback)?;
+        visit.call(&self.args)?;
+        self.context.traverse(visit)
+    }
+
     /// The loop that the call was scheduled on.
     pub(crate) fn event_loop(&self) -> &Py<EventLoop> {
         &self.event_loop
@@ -95,21 +121,22 @@ impl Handle {
         } else {
             None
         };
-        let call = Call {
-            event_loop: event_loop.clone().unbind(),
-            callback: callback.clone().unbind(),
-            args: args.clone().unbind(),
-            context: match context {
-                Some(context) => Captured::Own(context.unbind()),
-                None => event_loop.get().contexts.capture(py)?,
-            },
-        };
         Ok(Self {
-            call: Guarded::new(Some(call)),
+            call: Guarded::new(Some(Call::new(event_loop, callback, args, context)?)),
             is_cancelled: AtomicBool::new(false),
             is_timed: AtomicBool::new(false),
             origin: Guarded::new(origin),
         })
+    }
+
+    /// A handle for a call that was made without one, so that its failure can be reported.
+    pub(crate) fn of_call(call: Call) -> Self {
+        Self {
+            call: Guarded::new(Some(call)),
+            is_cancelled: AtomicBool::new(false),
+            is_timed: AtomicBool::new(false),
+            origin: Guarded::new(None),
+        }
     }
 
     /// Whether the handle was cancelled.
@@ -156,13 +183,7 @@ impl Handle {
 
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.call
-            .visit(|call| {
-                let Some(call) = call else { return Ok(()) };
-                visit.call(&call.event_loop)?;
-                visit.call(&call.callback)?;
-                visit.call(&call.args)?;
-                call.context.traverse(visit)
-            })
+            .visit(|call| call.as_ref().map_or(Ok(()), |call| call.traverse(visit)))
             .unwrap_or(Ok(()))
     }
 

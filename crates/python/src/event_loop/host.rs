@@ -101,6 +101,7 @@ impl Host for Running<'_, '_> {
         let py = self.py();
         match work {
             Work::Handle(queued) => EventLoop::run_queued(queued.handle().bind(py)),
+            Work::Step(step) => EventLoop::run_step(py, step),
             Work::Callback(handle) => EventLoop::run_handle(handle.bind(py)),
             Work::Read(stream) => stream.bind(py).get().read_ready(stream.bind(py)),
             Work::Write(stream) => stream.bind(py).get().write_ready(stream.bind(py)),
@@ -177,6 +178,19 @@ impl EventLoop {
                 let reported = Self::callback_failed(event_loop.bind(py), handle, error);
                 drop(handle.get().take_call(py));
                 reported
+            }
+        }
+    }
+
+    /// Steps a C task. What a task raises it keeps, so that nothing but the end of the loop comes out here.
+    #[inline]
+    fn run_step(py: Python<'_>, step: Call) -> PyResult<()> {
+        match step.run(py) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let event_loop = step.event_loop().clone_ref(py);
+                let handle = Bound::new(py, Handle::of_call(step))?;
+                Self::callback_failed(event_loop.bind(py), &handle, error)
             }
         }
     }

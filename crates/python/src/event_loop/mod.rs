@@ -25,7 +25,7 @@ use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
 
 use crate::contexts::Contexts;
 use crate::errors::os_error;
-use crate::handle::{Handle, Queued};
+use crate::handle::{Call, Handle, Queued};
 use crate::raw::guarded::Guarded;
 use crate::sock::{Owners, Wait};
 use crate::transports::stream::Stream;
@@ -51,6 +51,8 @@ const BLOCKING_IDLE_MAX: Duration = Duration::from_secs(10);
 pub(crate) enum Work {
     /// Call a handle, for the last time.
     Handle(Queued),
+    /// Step a C task, which wants no handle.
+    Step(Call),
     /// Call the handle of a source that has become ready.
     Callback(Py<Handle>),
     /// Read from a stream that has become readable.
@@ -74,7 +76,9 @@ impl Cancellable for Work {
     fn is_cancelled(&self) -> bool {
         match self {
             Self::Handle(queued) => queued.handle().get().is_cancelled(),
-            Self::Callback(_) | Self::Read(_) | Self::Write(_) | Self::Ready(_) => false,
+            Self::Step(_) | Self::Callback(_) | Self::Read(_) | Self::Write(_) | Self::Ready(_) => {
+                false
+            }
         }
     }
 }
@@ -374,6 +378,7 @@ impl State {
         for work in self.queues.ready.iter().chain(self.queues.timers.iter()) {
             match work {
                 Work::Handle(queued) => queued.traverse(visit)?,
+                Work::Step(call) => call.traverse(visit)?,
                 Work::Callback(handle) => visit.call(handle)?,
                 Work::Read(stream) | Work::Write(stream) => visit.call(stream)?,
                 Work::Ready(wait) => visit.call(wait)?,

@@ -6,7 +6,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyContext, PyTuple};
 
 use super::{EventLoop, Work};
-use crate::handle::{Handle, Queued, TimerHandle};
+use crate::handle::{Call, Handle, Queued, TimerHandle};
+use crate::raw::c_task;
 
 impl EventLoop {
     /// What debug mode checks of a callback.
@@ -76,14 +77,18 @@ impl EventLoop {
         callback: &Bound<'py, PyAny>,
         args: &Bound<'py, PyTuple>,
         context: Option<Bound<'py, PyContext>>,
-    ) -> PyResult<Py<Handle>> {
+    ) -> PyResult<Option<Py<Handle>>> {
         let event_loop = slf.get();
         event_loop.check_closed()?;
         if event_loop.is_debug() {
             event_loop.check_thread(slf.py())?;
             Self::check_callback(slf.py(), callback, "call_soon")?;
+        } else if context.is_some() && c_task::is_step(callback) {
+            let step = Call::new(slf, callback, args, context)?;
+            event_loop.schedule(slf.py(), Work::Step(step));
+            return Ok(None);
         }
-        Self::schedule_call(slf, callback, args, context)
+        Self::schedule_call(slf, callback, args, context).map(Some)
     }
 
     /// Like `call_soon`, from any thread: the loop wakes for it.

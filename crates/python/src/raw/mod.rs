@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "this is the room for it")]
 
 pub(crate) mod bytes;
+pub(crate) mod c_task;
 pub(crate) mod context;
 pub(crate) mod guarded;
 pub(crate) mod refcount;
