@@ -70,16 +70,17 @@ def _measure_server(row: TcpRow, loop: str, conditions: Conditions) -> Sample:
     if after["unexpected"]:
         raise ChildError(after["unexpected"][0])
     requests = seen["requests"]
-    return Sample(
-        {
-            "cpu_ns": (after["cpu_ns"] - before["cpu_ns"]) / requests,
-            "wall_ns": seen["elapsed_ns"] / requests,
-            "p50_ns": seen["p50_ns"],
-            "p99_ns": seen["p99_ns"],
-            "page_faults": (after["page_faults"] - before["page_faults"]) / requests,
-            "context_switches": (after["context_switches"] - before["context_switches"]) / requests,
-        }
-    )
+    figures = {
+        "cpu_ns": (after["cpu_ns"] - before["cpu_ns"]) / requests,
+        "p50_ns": seen["p50_ns"],
+        "p99_ns": seen["p99_ns"],
+        "page_faults": (after["page_faults"] - before["page_faults"]) / requests,
+        "context_switches": (after["context_switches"] - before["context_switches"]) / requests,
+    }
+    if not row.pause_us:
+        # With pauses the rate would be that of the pauses.
+        figures["wall_ns"] = seen["elapsed_ns"] / requests
+    return Sample(figures)
 
 
 def _loadgen_command(row: TcpRow, port: str, conditions: Conditions) -> list[str]:
@@ -89,6 +90,7 @@ def _loadgen_command(row: TcpRow, port: str, conditions: Conditions) -> list[str
         "--request": row.request,
         "--reply": row.reply,
         "--lifetime": row.lifetime,
+        "--pause-us": row.pause_us,
         "--warm-up-ms": conditions.warm_up_ms,
         "--window-ms": conditions.window_ms,
         "--core": conditions.client_core,

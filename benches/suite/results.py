@@ -50,6 +50,10 @@ class Results:
         samples = self._samples.get((row, loop), [])
         return [sample.figures[name] for sample in samples if name in sample.figures]
 
+    def has(self, row: str, loop: str, name: str) -> bool:
+        """Whether there is something to say about a figure: the figure, or the reason why not."""
+        return (row, loop) in self._failures or bool(self.figures(row, loop, name))
+
     def save(self, name: str, about: dict[str, object]) -> Path:
         """Write everything to ``results/NAME.json`` and return the path."""
         rows: dict[str, dict[str, object]] = defaultdict(dict)

@@ -42,6 +42,8 @@ class TcpRow:
     #: Bytes; the same number as ``request`` means that the reply must be the request.
     reply: int
     lifetime: Literal["kept", "per-request"] = "kept"
+    #: How long each client rests between a reply and its next request, in microseconds.
+    pause_us: int = 0
 
 
 Row = LoopRow | TcpRow
@@ -105,20 +107,34 @@ _ECHO_SERVERS = {
     "protocol": "Protocol",
     "buffered": "BufferedProtocol",
     "streams": "streams",
-    "sockets": "sock_recv, sock_sendall",
+    "sockets": "sock_*",
 }
 
+#: A single client that answers at once meets a quick server asleep and a slow one still awake, which
+#: makes the slow one look quicker by the price of a wake-up. After a pause every server sleeps.
+_PAUSE_US = 100
+
 _ECHO_ROWS = tuple(
-    TcpRow(f"{title}, {size // KIB} KiB, {clients}", "tcp", server, clients, size, size)
+    TcpRow(
+        f"{title}, {size // KIB} KiB, {clients} client{'s' if clients > 1 else ''}",
+        "tcp",
+        server,
+        clients,
+        size,
+        size,
+        pause_us=_PAUSE_US if clients == 1 else 0,
+    )
     for server, title in _ECHO_SERVERS.items()
     for size in (1 * KIB, 100 * KIB)
     for clients in (1, 64)
 )
 
 _REPLY_ROWS = (
-    TcpRow("1 KiB as one write, 64", "reply", "reply-once", 64, 64, KIB),
-    TcpRow("1 KiB as header and body, 64", "reply", "reply-twice", 64, 64, KIB),
-    TcpRow("connection for each request, 64", "reply", "protocol", 64, 64, 64, "per-request"),
+    TcpRow("1 KiB as one write, 64 clients", "reply", "reply-once", 64, 64, KIB),
+    TcpRow("1 KiB as header and body, 64 clients", "reply", "reply-twice", 64, 64, KIB),
+    TcpRow(
+        "connection for each request, 64 clients", "reply", "protocol", 64, 64, 64, "per-request"
+    ),
 )
 
 ROWS: tuple[Row, ...] = _LOOP_ROWS + _ECHO_ROWS + _REPLY_ROWS

@@ -74,6 +74,8 @@ def _table(
 ) -> str:
     lines = [["", *loops, f"{peers.SUBJECT} / best peer"]]
     for name in names:
+        if not any(results.has(name, loop, table.name) for loop in loops):
+            continue
         cells = [_cell(table, results, name, loop, notes) for loop in loops]
         lines.append([name, *cells, _ratio(Ratio.of(results, name, loops, table.name))])
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]

@@ -27,6 +27,8 @@ pub(crate) struct Arguments {
     pub(crate) reply_len: usize,
     /// Whether connections are kept.
     pub(crate) lifetime: Lifetime,
+    /// How long each client rests between a reply and its next request.
+    pub(crate) pause: Duration,
     /// How long to load the server before the figures count.
     pub(crate) warm_up: Duration,
     /// How long new requests are started while the figures count.
@@ -55,6 +57,7 @@ impl Arguments {
                     return Err(format!("--lifetime is kept or per-request, not {other}"));
                 }
             },
+            pause: Duration::from_micros(required("--pause-us", value("--pause-us"))?),
             warm_up: Duration::from_millis(required("--warm-up-ms", value("--warm-up-ms"))?),
             window: Duration::from_millis(required("--window-ms", value("--window-ms"))?),
             core: value("--core")
@@ -83,7 +86,7 @@ mod tests {
     fn a_full_line_is_understood() -> Result<(), String> {
         let arguments = parse(
             "--address 127.0.0.1:80 --clients 3 --request 8 --reply 9 \
-             --warm-up-ms 1 --window-ms 2 --core 1",
+             --pause-us 5 --warm-up-ms 1 --window-ms 2 --core 1",
         )?;
         assert_eq!((arguments.clients, arguments.reply_len), (3, 9));
         assert_eq!(

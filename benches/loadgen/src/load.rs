@@ -1,12 +1,15 @@
-//! The clients together: one epoll, and a run in which each client starts its next request as soon as a reply is complete.
+//! The clients together: one epoll, and a run in which each client starts its next request when a reply is complete, at
+//! once or after a pause.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 
 use crate::arguments::{Arguments, Lifetime};
 use crate::client::{Client, Exchange, Progress};
@@ -34,6 +37,8 @@ pub(crate) struct Load {
     clients: Vec<Client>,
     exchange: Exchange,
     lifetime: Lifetime,
+    /// How long a client rests between a reply and its next request.
+    pause: Duration,
     server: SocketAddrV4,
     scratch: Vec<u8>,
 }
@@ -46,6 +51,7 @@ impl Load {
             clients: Vec::with_capacity(arguments.clients),
             exchange: Exchange::new(arguments.request_len, arguments.reply_len),
             lifetime: arguments.lifetime,
+            pause: arguments.pause,
             server: arguments.address,
             scratch: vec![0; SCRATCH_LEN],
         };
@@ -64,20 +70,14 @@ impl Load {
         for index in 0..self.clients.len() {
             self.begin(index, begin)?;
         }
-        let mut in_flight = self.clients.len();
+        let mut running = self.clients.len();
+        // Who rests, and until when: pauses are of one length, so that the first to rest is the first to go on.
+        let mut resting = VecDeque::new();
         let mut events = Vec::with_capacity(EVENTS_MAX);
         let mut last_event = begin;
-        while in_flight > 0 {
-            events.clear();
-            let room = rustix::buffer::spare_capacity(&mut events);
-            match epoll::wait(&self.poll, room, Some(&NO_WAIT)) {
-                Ok(0) if last_event.elapsed() > SILENCE_MAX => {
-                    return Err(io::Error::other("the server was silent for 10 s"));
-                }
-                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
-                Ok(_) => last_event = Instant::now(),
-                Err(errno) => return Err(errno.into()),
-            }
+        while running > 0 {
+            self.wake_rested(&mut resting)?;
+            self.poll(&mut events, &mut last_event)?;
             for event in &events {
                 let Ok(index) = usize::try_from({ event.data }.u64()) else {
                     continue;
@@ -87,14 +87,44 @@ impl Load {
                     continue;
                 };
                 latencies.record(latency);
-                if at < deadline {
+                if at + self.pause >= deadline {
+                    running -= 1;
+                } else if self.pause.is_zero() {
                     self.begin(index, at)?;
                 } else {
-                    in_flight -= 1;
+                    resting.push_back((at + self.pause, index));
                 }
             }
         }
         Ok(latencies)
+    }
+
+    fn wake_rested(&mut self, resting: &mut VecDeque<(Instant, usize)>) -> io::Result<()> {
+        while let Some(&(until, index)) = resting.front() {
+            let now = Instant::now();
+            if now < until {
+                break;
+            }
+            resting.pop_front();
+            self.begin(index, now)?;
+        }
+        Ok(())
+    }
+
+    fn poll(&self, events: &mut Vec<Event>, last_event: &mut Instant) -> io::Result<()> {
+        events.clear();
+        let room = rustix::buffer::spare_capacity(events);
+        match epoll::wait(&self.poll, room, Some(&NO_WAIT)) {
+            Ok(0) if last_event.elapsed() > SILENCE_MAX => {
+                Err(io::Error::other("the server was silent for 10 s"))
+            }
+            Ok(0) | Err(Errno::INTR) => Ok(()),
+            Ok(_) => {
+                *last_event = Instant::now();
+                Ok(())
+            }
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     fn begin(&mut self, index: usize, now: Instant) -> io::Result<()> {
