@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from aioxide import _core
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aioxide.event_loop import EventLoop
     from aioxide.servers import Server
 
@@ -55,7 +57,7 @@ class StreamTransport(asyncio.Transport):
         self._learn_addresses(sock)
         # Instance attributes, not methods: see the module's first lines.
         self.write = stream.write  # type: ignore[method-assign]
-        self.writelines = stream.writelines  # type: ignore[method-assign,assignment]
+        self.writelines = stream.writelines  # type: ignore[method-assign]
         self.close = stream.close  # type: ignore[method-assign]
         self.is_closing = stream.is_closing  # type: ignore[method-assign]
         self.pause_reading = stream.pause_reading  # type: ignore[method-assign]
@@ -63,8 +65,6 @@ class StreamTransport(asyncio.Transport):
         loop._transports[self._sock_fd] = self
         if server is not None:
             server._attach(self)
-        if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM:
-            _disable_nagle(sock)
         context = stream.context
         loop.call_soon(protocol.connection_made, self, context=context)
         loop.call_soon(stream.begin, context=context)
@@ -74,15 +74,9 @@ class StreamTransport(asyncio.Transport):
     def _learn_addresses(self, sock: socket.socket) -> None:
         extra: dict[str, Any] = self._extra  # type: ignore[attr-defined]
         extra["socket"] = TransportSocket(sock)
-        try:
-            extra["sockname"] = sock.getsockname()
-        except OSError:
-            extra["sockname"] = None
+        extra["sockname"] = self._stream.local_address() or _address(sock.getsockname)
         if "peername" not in extra:
-            try:
-                extra["peername"] = sock.getpeername()
-            except OSError:
-                extra["peername"] = None
+            extra["peername"] = self._stream.peer_address() or _address(sock.getpeername)
 
     def __repr__(self) -> str:
         info = [self.__class__.__name__]
@@ -177,7 +171,12 @@ class StreamTransport(asyncio.Transport):
     def _report(self, message: str, exc: BaseException) -> None:
         if self._loop is not None:
             self._loop.call_exception_handler(
-                {"message": message, "exception": exc, "transport": self, "protocol": self._protocol}
+                {
+                    "message": message,
+                    "exception": exc,
+                    "transport": self,
+                    "protocol": self._protocol,
+                }
             )
 
     def _pause_protocol(self) -> None:
@@ -185,7 +184,7 @@ class StreamTransport(asyncio.Transport):
             self.get_protocol().pause_writing()
         except (SystemExit, KeyboardInterrupt):
             raise
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001 (whatever it is, it is reported)
             self._report("protocol.pause_writing() failed", exc)
 
     def _resume_protocol(self) -> None:
@@ -193,17 +192,21 @@ class StreamTransport(asyncio.Transport):
             self.get_protocol().resume_writing()
         except (SystemExit, KeyboardInterrupt):
             raise
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001 (whatever it is, it is reported)
             self._report("protocol.resume_writing() failed", exc)
 
-    def _schedule_connection_lost(self, exc: BaseException | None) -> None:
+    def _note_eof(self) -> None:
+        """Called by the native half in debug mode."""
+        logger.debug("%r received EOF", self)
+
+    def _schedule_connection_lost(self, exc: Exception | None) -> None:
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon(self._call_connection_lost, exc, context=self._stream.context)
         else:
             self._release()
 
-    def _call_connection_lost(self, exc: BaseException | None) -> None:
+    def _call_connection_lost(self, exc: Exception | None) -> None:
         try:
             protocol = self._protocol
             if protocol is not None:
@@ -228,9 +231,9 @@ def _finish_waiter(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
-def _disable_nagle(sock: socket.socket) -> None:
+def _address(ask: Callable[[], Any]) -> Any:
+    """Ask the socket object, which knows every family; None if the address is gone."""
     try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return ask()
     except OSError:
-        # The peer may have reset the connection already; the first read will say so.
-        pass
+        return None

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+mod addresses;
 mod contexts;
 mod errors;
 mod event_loop;

@@ -178,6 +178,9 @@ impl Stream {
     /// The peer will send no more: the protocol decides whether the connection stays half open.
     fn read_eof(&self, slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
+        if self.event_loop.get().is_debug() {
+            self.tell_transport(py, intern!(py, "_note_eof"), ())?;
+        }
         let answered = context::run_in(py, &self.context, || {
             protocol
                 .call_method0(intern!(py, "eof_received"))?

@@ -10,15 +10,18 @@
 use std::os::fd::RawFd;
 
 use aioxide_engine::sources::Direction;
+use aioxide_engine::sys::borrow_fd;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyContext, PyType};
+use rustix::net;
 
 use super::outgoing::Outgoing;
 use super::reading::ReadSize;
+use crate::addresses;
 use crate::errors::os_error;
 use crate::event_loop::{EventLoop, Watcher};
 use crate::raw::context;
@@ -190,6 +193,11 @@ impl Stream {
     }
 }
 
+/// Sends small packets at once, as asyncio does. Sockets that are not TCP have no such delay, and refuse.
+fn disable_nagle(fd: RawFd) {
+    let _refused = borrow_fd(fd).and_then(|socket| net::sockopt::set_tcp_nodelay(socket, true));
+}
+
 #[pymethods]
 impl Stream {
     #[new]
@@ -237,6 +245,22 @@ impl Stream {
     #[getter]
     fn context(&self, py: Python<'_>) -> Py<PyContext> {
         self.context.clone_ref(py)
+    }
+
+    /// The own address of an internet socket; None for any other, or if it has none any more.
+    fn local_address<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match borrow_fd(self.fd).and_then(net::getsockname) {
+            Ok(address) => addresses::to_python(py, &address),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The peer's address of an internet socket; None for any other, or if it is gone.
+    fn peer_address<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match borrow_fd(self.fd).and_then(net::getpeername) {
+            Ok(Some(address)) => addresses::to_python(py, &address),
+            Ok(None) | Err(_) => Ok(None),
+        }
     }
 
     /// Begins to read. Called once, after `connection_made`.
