@@ -23,7 +23,6 @@ _LOOP_NAMES = ("EventLoop", "SelectorEventLoop")
 # Globals of asyncio's modules that upstream's tests patch, as in `mock.patch("asyncio.base_events.logger")`.
 _PATCHED: dict[str, tuple[ModuleType, ...]] = {
     "logger": (base_events,),
-    "os": (unix_events,),
     "signal": (unix_events,),
     "socket": (base_events, unix_events),
     "sys": (unix_events,),

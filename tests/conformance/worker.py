@@ -7,6 +7,7 @@ without the interpreter's own shutdown, which tests that leave threads behind co
 from __future__ import annotations
 
 import faulthandler
+import gc
 import json
 import os
 import signal
@@ -71,6 +72,8 @@ class Recorder(unittest.TestResult):
         super().stopTest(test)
         status, detail = self._verdict or (Status.PASSED, "")
         self._report(test, status, detail, time.monotonic() - self._began)
+        # What a test leaves to the collector must not warn in the middle of a later one.
+        gc.collect()
 
     def addFailure(self, test: unittest.TestCase, err: Any) -> None:  # noqa: N802
         """Note an assertion that failed."""
@@ -150,6 +153,8 @@ def run(order: Order, module: ModuleType, target: ModuleType, reporter: Reporter
         detail = "no line of specs.py covers this class"
         outcome = Outcome(f"{order.file}.{name}", Status.FAILED, detail)
         reporter.send(ended=outcome.as_json())
+    # Collecting after each test is cheap once the modules' own objects are out of the way.
+    gc.freeze()
     recorder = Recorder(reporter)
     loader = unittest.TestLoader()
     for suite in specs.suites(order.file, module, target):
