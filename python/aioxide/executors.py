@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import warnings
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from aioxide.callbacks import check_callback
 from aioxide.foundation import Foundation
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+# A future refuses this exception, as it would end whoever awaits it; older Pythons then leave it pending for ever.
+_LOSES_STOP_ITERATION: bool = sys.version_info < (3, 13)
 
 
 class Executors(Foundation):
@@ -51,7 +55,11 @@ class Executors(Foundation):
             check_callback(func, "run_in_executor")
         if executor is None:
             executor = self._running_default_executor()
-        return asyncio.wrap_future(executor.submit(func, *args), loop=self)
+        job = executor.submit(func, *args)
+        if _LOSES_STOP_ITERATION:
+            # Called before the callback by which `wrap_future` takes the outcome over.
+            job.add_done_callback(_mend_stop_iteration)
+        return asyncio.wrap_future(job, loop=self)
 
     def _running_default_executor(self) -> Executor:
         if self._executor_shutdown_called:
@@ -115,6 +123,17 @@ class Executors(Foundation):
         executor, self._default_executor = self._default_executor, None
         if executor is not None:
             executor.shutdown(wait=False)
+
+
+def _mend_stop_iteration(job: Any) -> None:
+    """Make of a StopIteration the RuntimeError that a newer Python makes of it. Runs in any thread."""
+    exc = getattr(job, "_exception", None)
+    if isinstance(exc, StopIteration):
+        error = RuntimeError(
+            "StopIteration interacts badly with generators and cannot be raised into a Future"
+        )
+        error.__cause__ = error.__context__ = exc
+        job._exception = error
 
 
 def _settle(joined: asyncio.Future[None], failure: Exception | None) -> None:
