@@ -361,6 +361,7 @@ impl EventLoop {
         self.task_factory
             .visit(|factory| visit.call(factory))
             .unwrap_or(Ok(()))?;
+        self.contexts.traverse(visit)?;
         self.state
             .visit(|state| state.traverse(visit))
             .unwrap_or(Ok(()))

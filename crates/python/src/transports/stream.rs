@@ -214,6 +214,7 @@ impl Stream {
         event_loop
             .get()
             .with(py, |state| state.stream_fds.insert(fd));
+        disable_nagle(fd);
         let state = State {
             protocol: Some(protocol.clone().unbind()),
             transport: Some(transport.clone().unbind()),
