@@ -1,10 +1,12 @@
 """The datagram transport: the stdlib's life cycle and reading, with the newest Python's writing on every Python.
 
-Older ones drop empty datagrams, and count what waits in the buffer so that a paused protocol may never go on.
+Older ones are no `asyncio.DatagramTransport`, drop empty datagrams, and count what waits in the buffer so that
+a paused protocol may never go on.
 """
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import constants, selector_events
 from asyncio.log import logger
 from typing import Any
@@ -12,11 +14,14 @@ from typing import Any
 # Private in the stdlib, and in what is used of it here the same in every Python from 3.11 to 3.14.
 _StdlibTransport: Any = selector_events._SelectorDatagramTransport  # type: ignore[attr-defined]
 
+# For mypy no more than the class above: it would take the constructor from here.
+_AbstractTransport: Any = asyncio.DatagramTransport
+
 # What a datagram counts in the buffer beside its data: that of a UDP header, so that empty ones count too.
 _HEADER_BYTES = 8
 
 
-class DatagramTransport(_StdlibTransport):  # type: ignore[misc]
+class DatagramTransport(_StdlibTransport, _AbstractTransport):  # type: ignore[misc]
     """Sends and receives datagrams for a protocol."""
 
     def sendto(self, data: bytes | bytearray | memoryview, addr: Any = None) -> None:
