@@ -79,12 +79,13 @@ impl Contexts {
         Ok(Captured::Shared(copied))
     }
 
-    /// Runs `call` in a captured context.
+    /// Runs `call` in a captured context. If it fails, the context it ran in becomes the captured one,
+    /// so that the failure can be reported there.
     #[inline]
     pub(crate) fn run_in<R>(
         &self,
         py: Python<'_>,
-        captured: &Captured,
+        captured: &mut Captured,
         call: impl FnOnce() -> PyResult<R>,
     ) -> PyResult<R> {
         let pristine = match captured {
@@ -98,7 +99,9 @@ impl Contexts {
             _ => context::copy(py, pristine)?,
         };
         let result = context::run_in(py, &working, call);
-        if refcount::is_sole(&working) && context::variables_of(py, &working) == variables {
+        if result.is_err() {
+            *captured = Captured::Own(working);
+        } else if refcount::is_sole(&working) && context::variables_of(py, &working) == variables {
             drop(self.working.replace(py, Some(working)));
         }
         result

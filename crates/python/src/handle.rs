@@ -66,14 +66,14 @@ impl Call {
         &self.event_loop
     }
 
-    /// Calls the callback in its context.
+    /// Calls the callback in its context. If it fails, `self` has that very context afterwards.
     #[inline]
-    pub(crate) fn run(&self, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn run(&mut self, py: Python<'_>) -> PyResult<()> {
         let (callback, args) = (self.callback.bind(py), self.args.bind(py));
         self.event_loop
             .get()
             .contexts
-            .run_in(py, &self.context, || {
+            .run_in(py, &mut self.context, || {
                 if args.is_empty() {
                     callback.call0()
                 } else {
@@ -167,7 +167,7 @@ impl Handle {
     }
 
     /// The context of the call, which from here on no other call shares.
-    fn own_context(&self, py: Python<'_>) -> PyResult<Option<Py<PyContext>>> {
+    pub(crate) fn own_context(&self, py: Python<'_>) -> PyResult<Option<Py<PyContext>>> {
         let Some(call) = self.call(py) else {
             return Ok(None);
         };

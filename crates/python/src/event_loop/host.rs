@@ -154,7 +154,7 @@ impl EventLoop {
     /// Calls a handle that may be called again.
     pub(crate) fn run_handle(handle: &Bound<'_, Handle>) -> PyResult<()> {
         match handle.get().call(handle.py()) {
-            Some(call) => Self::run_call(handle, &call),
+            Some(call) => Self::run_call(handle, call),
             None => Ok(()),
         }
     }
@@ -164,7 +164,7 @@ impl EventLoop {
     fn run_queued(handle: &Bound<'_, Handle>) -> PyResult<()> {
         let py = handle.py();
         handle.get().set_timed(false);
-        let Some(call) = handle.get().take_call(py) else {
+        let Some(mut call) = handle.get().take_call(py) else {
             return Ok(());
         };
         if call.event_loop().get().is_debug() {
@@ -184,7 +184,7 @@ impl EventLoop {
 
     /// Steps a C task. What a task raises it keeps, so that nothing but the end of the loop comes out here.
     #[inline]
-    fn run_step(py: Python<'_>, step: Call) -> PyResult<()> {
+    fn run_step(py: Python<'_>, mut step: Call) -> PyResult<()> {
         match step.run(py) {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -200,15 +200,17 @@ impl EventLoop {
     fn run_handle_debugged(handle: &Bound<'_, Handle>, call: Call) -> PyResult<()> {
         let py = handle.py();
         handle.get().restore_call(py, call);
+        handle.get().own_context(py)?;
         let result = Self::run_handle(handle);
         drop(handle.get().take_call(py));
         result
     }
 
     /// Makes the call; what it raises goes to the exception handler, unless it ends the loop.
-    fn run_call(handle: &Bound<'_, Handle>, call: &Call) -> PyResult<()> {
+    fn run_call(handle: &Bound<'_, Handle>, mut call: Call) -> PyResult<()> {
         let py = handle.py();
-        let event_loop = call.event_loop().bind(py);
+        let event_loop = call.event_loop().clone_ref(py);
+        let event_loop = event_loop.bind(py);
         let begin = event_loop
             .get()
             .is_debug()

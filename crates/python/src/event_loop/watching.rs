@@ -10,6 +10,7 @@ use pyo3::types::{PyInt, PyTuple};
 use super::{EventLoop, Watcher};
 use crate::errors::os_error;
 use crate::handle::{Handle, Queued};
+use crate::raw::context;
 
 /// The descriptor of an int or of an object with `fileno()`, with the errors of `selectors`.
 pub(crate) fn descriptor(source: &Bound<'_, PyAny>) -> PyResult<RawFd> {
@@ -46,7 +47,9 @@ impl EventLoop {
         let py = slf.py();
         slf.get().check_closed()?;
         let fd = descriptor(source)?;
-        let handle = Py::new(py, Handle::new(slf, callback, args, None)?)?;
+        // One context for all calls: what one of them sets, the next one sees.
+        let context = context::copy_current(py)?.into_bound(py);
+        let handle = Py::new(py, Handle::new(slf, callback, args, Some(context))?)?;
         let watcher = Watcher::Handle(Queued::new(handle.clone_ref(py)));
         let watched = slf
             .get()
