@@ -57,9 +57,10 @@ lint: build $(stamps)/test
 	$(python) -m mypy.stubtest aioxide._core
 	$(python) -m pytest tests/tidy --quiet
 
-# Broken links between items are errors; broken links between pages are found by tests/tidy.
+# For those who work on the crates: private items are shown, and may be linked to. A broken link is an error; those
+# between Markdown pages are found by tests/tidy.
 docs: build
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items --locked
 	@echo "Rust: target/doc/aioxide_engine/index.html. Users' documentation: docs/README.md"
 
 clean:
