@@ -52,6 +52,12 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Spare the collector what lives for the whole run: it is asked for a full collection after every test."""
+    gc.collect()
+    gc.freeze()
+
+
 def factory_named(name: str) -> LoopFactory:
     """Return the zero-argument factory of the named loop. Raises ImportError where aioxide is not built."""
     if name == "asyncio":
@@ -235,12 +241,16 @@ class Program:
         module = "asyncio" if loop_name == "asyncio" else "aioxide"
         self._prelude = f"import asyncio, os, signal, sys, threading, time\nfrom {module} import new_event_loop\n"
 
-    def start(self, source: str, *options: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, source: str, *options: str, env: dict[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """Start the program; `options` go to the interpreter."""
         command = [sys.executable, *options, "-c", self._prelude + textwrap.dedent(source)]
         pipe = subprocess.PIPE
         environment = {**os.environ, **(env or {})}
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
+        return subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment
+        )
 
     def run(
         self, source: str, *options: str, env: dict[str, str] | None = None

@@ -66,6 +66,29 @@ class Recorder(asyncio.Protocol):
         return bytes(self.data)
 
 
+class Serving:
+    """A protocol factory for servers that remembers what it made."""
+
+    def __init__(self, kind: Callable[[], Recorder] = Recorder) -> None:
+        self.protocols: list[Recorder] = []
+        self._kind = kind
+        self._grown = asyncio.Event()
+
+    def __call__(self) -> Recorder:
+        self.protocols.append(self._kind())
+        self._grown.set()
+        return self.protocols[-1]
+
+    async def made(self, count: int) -> list[Recorder]:
+        """Wait until that many connections have been made."""
+        while len(self.protocols) < count:
+            self._grown.clear()
+            await self._grown.wait()
+        for protocol in self.protocols:
+            await asyncio.shield(protocol.made)
+        return self.protocols
+
+
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 Q = TypeVar("Q", bound=asyncio.BaseProtocol)
 
@@ -80,7 +103,9 @@ class Pair(Generic[P, Q]):
         self.server_transport = server_transport
 
 
-def nonblocking_pair(kind: socket.SocketKind = socket.SOCK_STREAM) -> tuple[socket.socket, socket.socket]:
+def nonblocking_pair(
+    kind: socket.SocketKind = socket.SOCK_STREAM,
+) -> tuple[socket.socket, socket.socket]:
     """Two connected, non-blocking sockets."""
     a, b = socket.socketpair(socket.AF_UNIX, kind)
     a.setblocking(False)

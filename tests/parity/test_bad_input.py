@@ -24,7 +24,10 @@ SYNC_CALLS: dict[str, tuple[Callable[[Any], object], type[BaseException]]] = {
     "call_soon without a callback": (lambda loop: loop.call_soon(), TypeError),
     "call_later without a callback": (lambda loop: loop.call_later(1), TypeError),
     "call_at without a callback": (lambda loop: loop.call_at(1), TypeError),
-    "call_soon_threadsafe without a callback": (lambda loop: loop.call_soon_threadsafe(), TypeError),
+    "call_soon_threadsafe without a callback": (
+        lambda loop: loop.call_soon_threadsafe(),
+        TypeError,
+    ),
     "call_soon with an unknown keyword": (lambda loop: loop.call_soon(int, nonsense=1), TypeError),
     "call_later with text": (lambda loop: loop.call_later("soon", int), TypeError),
     "create_task of nothing": (lambda loop: loop.create_task(), TypeError),
@@ -49,7 +52,9 @@ SYNC_CALLS: dict[str, tuple[Callable[[Any], object], type[BaseException]]] = {
 
 
 @pytest.mark.parametrize("name", SYNC_CALLS)
-def test_a_wrong_call_raises_what_asyncio_raises_and_the_loop_goes_on(loop: Loop, name: str) -> None:
+def test_a_wrong_call_raises_what_asyncio_raises_and_the_loop_goes_on(
+    loop: Loop, name: str
+) -> None:
     call, error = SYNC_CALLS[name]
     with pytest.raises(error):
         call(loop)
@@ -66,29 +71,50 @@ ASYNC_CALLS: dict[str, tuple[Callable[[Any, Any], Any], type[BaseException]]] = 
     "sock_connect to a number": (lambda loop, sock: loop.sock_connect(sock, 5), TypeError),
     "sock_sendto to a number": (lambda loop, sock: loop.sock_sendto(sock, b"x", 5), TypeError),
     "getnameinfo of text": (lambda loop, sock: loop.getnameinfo("text"), TypeError),
-    "create_connection to nothing": (lambda loop, sock: loop.create_connection(asyncio.Protocol), ValueError),
+    "create_connection to nothing": (
+        lambda loop, sock: loop.create_connection(asyncio.Protocol),
+        ValueError,
+    ),
     "create_connection with an unknown keyword": (
-        lambda loop, sock: loop.create_connection(asyncio.Protocol, nonsense=1), TypeError
+        lambda loop, sock: loop.create_connection(asyncio.Protocol, nonsense=1),
+        TypeError,
     ),
-    "create_connection over text": (lambda loop, sock: loop.create_connection(asyncio.Protocol, sock="s"), AttributeError),
+    "create_connection over text": (
+        lambda loop, sock: loop.create_connection(asyncio.Protocol, sock="s"),
+        AttributeError,
+    ),
     "create_connection to a port of text": (
-        lambda loop, sock: loop.create_connection(asyncio.Protocol, "127.0.0.1", "no-such-service"), socket.gaierror
+        lambda loop, sock: loop.create_connection(asyncio.Protocol, "127.0.0.1", "no-such-service"),
+        socket.gaierror,
     ),
-    "create_server on nothing": (lambda loop, sock: loop.create_server(asyncio.Protocol), ValueError),
+    "create_server on nothing": (
+        lambda loop, sock: loop.create_server(asyncio.Protocol),
+        ValueError,
+    ),
     "create_server with a bool for ssl": (
-        lambda loop, sock: loop.create_server(asyncio.Protocol, "127.0.0.1", 0, ssl=True), TypeError
+        lambda loop, sock: loop.create_server(asyncio.Protocol, "127.0.0.1", 0, ssl=True),
+        TypeError,
     ),
     "create_server on an address of nobody": (
-        lambda loop, sock: loop.create_server(asyncio.Protocol, "203.0.113.1", 0), OSError
+        lambda loop, sock: loop.create_server(asyncio.Protocol, "203.0.113.1", 0),
+        OSError,
     ),
-    "connect_accepted_socket of text": (lambda loop, sock: loop.connect_accepted_socket(asyncio.Protocol, "s"), AttributeError),
+    "connect_accepted_socket of text": (
+        lambda loop, sock: loop.connect_accepted_socket(asyncio.Protocol, "s"),
+        AttributeError,
+    ),
     "start_tls on a number": (lambda loop, sock: loop.start_tls(5, None, None), TypeError),
-    "sock_sendfile of text": (lambda loop, sock: loop.sock_sendfile(sock, "file"), (AttributeError, ValueError)),  # type: ignore[dict-item]
+    "sock_sendfile of text": (
+        lambda loop, sock: loop.sock_sendfile(sock, "file"),
+        (AttributeError, ValueError),
+    ),  # type: ignore[dict-item]
 }
 
 
 @pytest.mark.parametrize("name", ASYNC_CALLS)
-async def test_a_wrong_await_raises_what_asyncio_raises_and_the_loop_goes_on(loop: Loop, name: str) -> None:
+async def test_a_wrong_await_raises_what_asyncio_raises_and_the_loop_goes_on(
+    loop: Loop, name: str
+) -> None:
     call, error = ASYNC_CALLS[name]
     with socket.socket() as sock:
         sock.setblocking(False)
@@ -98,7 +124,9 @@ async def test_a_wrong_await_raises_what_asyncio_raises_and_the_loop_goes_on(loo
 
 
 @pytest.mark.parametrize("wrong", [None, 5, "text", [], object()], ids=lambda w: type(w).__name__)
-def test_what_is_not_callable_is_reported_when_its_turn_comes(loop: Loop, reports: Reports, wrong: object) -> None:
+def test_what_is_not_callable_is_reported_when_its_turn_comes(
+    loop: Loop, reports: Reports, wrong: object
+) -> None:
     loop.call_soon(wrong)  # type: ignore[arg-type]
     loop.call_later(0, wrong)  # type: ignore[arg-type]
     loop.call_later(0.001, loop.stop)
@@ -150,7 +178,9 @@ def test_a_callback_that_closes_the_loop_is_refused(loop: Loop, reports: Reports
     _still_works(loop)
 
 
-def test_deep_recursion_in_a_callback_is_reported_and_survived(loop: Loop, reports: Reports) -> None:
+def test_deep_recursion_in_a_callback_is_reported_and_survived(
+    loop: Loop, reports: Reports
+) -> None:
     def deeper() -> None:
         deeper()
 
@@ -162,7 +192,9 @@ def test_deep_recursion_in_a_callback_is_reported_and_survived(loop: Loop, repor
     _still_works(loop)
 
 
-def test_a_callback_with_a_broken_repr_can_still_fail(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_callback_with_a_broken_repr_can_still_fail(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
     class Broken:
         def __call__(self) -> None:
             raise LookupError("callback")

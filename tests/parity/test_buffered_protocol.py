@@ -155,11 +155,15 @@ async def test_an_exception_in_get_buffer_is_a_fatal_error(loop: Loop, reports: 
     async with connected(Raises, Recorder) as pair:
         pair.server_transport.write(b"x")
         assert isinstance(await pair.client.lost, LookupError)
-        assert [r["message"] for r in reports] == ["Fatal error: protocol.get_buffer() call failed."]
+        assert [r["message"] for r in reports] == [
+            "Fatal error: protocol.get_buffer() call failed."
+        ]
         reports.clear()
 
 
-async def test_an_exception_in_buffer_updated_is_a_fatal_error(loop: Loop, reports: Reports) -> None:
+async def test_an_exception_in_buffer_updated_is_a_fatal_error(
+    loop: Loop, reports: Reports
+) -> None:
     class Raises(Buffered):
         def buffer_updated(self, nbytes: int) -> None:
             raise LookupError("updated")
@@ -167,7 +171,9 @@ async def test_an_exception_in_buffer_updated_is_a_fatal_error(loop: Loop, repor
     async with connected(Raises, Recorder) as pair:
         pair.server_transport.write(b"x")
         assert isinstance(await pair.client.lost, LookupError)
-        assert [r["message"] for r in reports] == ["Fatal error: protocol.buffer_updated() call failed."]
+        assert [r["message"] for r in reports] == [
+            "Fatal error: protocol.buffer_updated() call failed."
+        ]
         reports.clear()
 
 

@@ -36,7 +36,9 @@ async def test_create_connection_returns_transport_and_protocol(loop: Loop) -> N
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", b"127.0.0.1"], ids=repr)
 async def test_the_host_may_be_a_literal_or_a_name(loop: Loop, host: Any) -> None:
     server = await _server(loop)
-    transport, _ = await loop.create_connection(Recorder, host, port_of(server), family=socket.AF_INET)
+    transport, _ = await loop.create_connection(
+        Recorder, host, port_of(server), family=socket.AF_INET
+    )
     assert transport.get_extra_info("peername")[0] == "127.0.0.1"
     await _close(server, transport)
 
@@ -114,9 +116,13 @@ async def test_a_refused_connection_names_the_address(loop: Loop) -> None:
     assert str(caught.value) == f"[Errno 111] Connect call failed ('127.0.0.1', {port})"
 
 
-async def test_many_addresses_that_all_refuse_are_one_os_error_with_all_texts(loop: Loop, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+async def test_many_addresses_that_all_refuse_are_one_os_error_with_all_texts(
+    loop: Loop, monkeypatch
+) -> None:  # type: ignore[no-untyped-def]
     port = refused_port()
-    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{i}", port)) for i in (1, 2)]
+    addresses = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{i}", port)) for i in (1, 2)
+    ]
     _resolve_to(loop, addresses)
     with pytest.raises(OSError, match="^Multiple exceptions: ") as caught:
         await loop.create_connection(Recorder, "name.test", port)
@@ -137,7 +143,9 @@ def _resolve_to(loop: Loop, addresses: list[Any]) -> None:
 @pytest.mark.asyncio_since(3, 12, "all_errors= is new in 3.12")
 async def test_with_all_errors_every_exception_is_in_a_group(loop: Loop) -> None:
     port = refused_port()
-    _resolve_to(loop, [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{i}", port)) for i in (1, 2)])
+    _resolve_to(
+        loop, [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{i}", port)) for i in (1, 2)]
+    )
     with pytest.raises(ExceptionGroup) as caught:
         await loop.create_connection(Recorder, "name.test", port, all_errors=True)  # type: ignore[call-overload]
     assert [type(exc) for exc in caught.value.exceptions] == [ConnectionRefusedError] * 2
@@ -146,7 +154,13 @@ async def test_with_all_errors_every_exception_is_in_a_group(loop: Loop) -> None
 async def test_the_next_address_is_tried_when_one_refuses(loop: Loop) -> None:
     server = await _server(loop)
     good, bad = port_of(server), refused_port()
-    _resolve_to(loop, [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in (bad, bad, good)])
+    _resolve_to(
+        loop,
+        [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+            for port in (bad, bad, good)
+        ],
+    )
     transport, _ = await loop.create_connection(Recorder, "name.test", 1)
     assert transport.get_extra_info("peername") == ("127.0.0.1", good)
     await _close(server, transport)
@@ -156,15 +170,22 @@ async def test_the_next_address_is_tried_when_one_refuses(loop: Loop) -> None:
 async def test_happy_eyeballs_goes_on_at_once_after_a_refusal(loop: Loop, delay: float) -> None:
     server = await _server(loop)
     good, bad = port_of(server), refused_port()
-    _resolve_to(loop, [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in (bad, good)])
-    transport, _ = await loop.create_connection(Recorder, "name.test", 1, happy_eyeballs_delay=delay)
+    _resolve_to(
+        loop,
+        [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in (bad, good)],
+    )
+    transport, _ = await loop.create_connection(
+        Recorder, "name.test", 1, happy_eyeballs_delay=delay
+    )
     assert transport.get_extra_info("peername") == ("127.0.0.1", good)
     await _close(server, transport)
 
 
 async def test_happy_eyeballs_where_all_refuse_raises_all(loop: Loop) -> None:
     port = refused_port()
-    _resolve_to(loop, [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{i}", port)) for i in (1, 2)])
+    _resolve_to(
+        loop, [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{i}", port)) for i in (1, 2)]
+    )
     with pytest.raises(OSError, match="Connect call failed"):
         await loop.create_connection(Recorder, "name.test", port, happy_eyeballs_delay=0.01)
 
@@ -175,7 +196,9 @@ async def test_interleave_sorts_the_families_in_turns(loop: Loop) -> None:
     v4 = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", good))
     v6 = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", refused_port(), 0, 0))
     _resolve_to(loop, [v6, v6, v4])
-    transport, _ = await loop.create_connection(Recorder, "name.test", 1, happy_eyeballs_delay=0.25, interleave=1)
+    transport, _ = await loop.create_connection(
+        Recorder, "name.test", 1, happy_eyeballs_delay=0.25, interleave=1
+    )
     assert transport.get_extra_info("peername") == ("127.0.0.1", good)
     await _close(server, transport)
 
@@ -190,15 +213,32 @@ async def test_a_name_without_addresses_is_an_os_error(loop: Loop) -> None:
     ("kwargs", "text"),
     [
         ({}, "host and port was not specified and no sock specified"),
-        ({"sock": "yes", "host": "127.0.0.1", "port": 80}, "host/port and sock can not be specified at the same time"),
-        ({"host": "127.0.0.1", "port": 80, "server_hostname": "x"}, "server_hostname is only meaningful with ssl"),
-        ({"host": "127.0.0.1", "port": 80, "ssl_handshake_timeout": 1}, "ssl_handshake_timeout is only meaningful with ssl"),
-        ({"host": "127.0.0.1", "port": 80, "ssl_shutdown_timeout": 1}, "ssl_shutdown_timeout is only meaningful with ssl"),
-        ({"sock": "yes", "ssl": True}, "You must set server_hostname when using ssl without a host"),
+        (
+            {"sock": "yes", "host": "127.0.0.1", "port": 80},
+            "host/port and sock can not be specified at the same time",
+        ),
+        (
+            {"host": "127.0.0.1", "port": 80, "server_hostname": "x"},
+            "server_hostname is only meaningful with ssl",
+        ),
+        (
+            {"host": "127.0.0.1", "port": 80, "ssl_handshake_timeout": 1},
+            "ssl_handshake_timeout is only meaningful with ssl",
+        ),
+        (
+            {"host": "127.0.0.1", "port": 80, "ssl_shutdown_timeout": 1},
+            "ssl_shutdown_timeout is only meaningful with ssl",
+        ),
+        (
+            {"sock": "yes", "ssl": True},
+            "You must set server_hostname when using ssl without a host",
+        ),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-async def test_arguments_that_contradict_each_other_are_a_value_error(loop: Loop, kwargs: dict[str, Any], text: str) -> None:
+async def test_arguments_that_contradict_each_other_are_a_value_error(
+    loop: Loop, kwargs: dict[str, Any], text: str
+) -> None:
     a, b = tcp_sockets()
     if "sock" in kwargs:
         kwargs = {**kwargs, "sock": a}
@@ -246,7 +286,9 @@ async def test_a_connection_attempt_can_be_cancelled(loop: Loop) -> None:
             filler.close()
 
 
-async def test_a_cancelled_connection_over_a_socket_does_not_close_the_next_user_of_its_number(loop: Loop) -> None:
+async def test_a_cancelled_connection_over_a_socket_does_not_close_the_next_user_of_its_number(
+    loop: Loop,
+) -> None:
     for steps in range(4):
         a, b = nonblocking_pair()
         task = loop.create_task(loop.create_connection(Recorder, sock=a))
@@ -295,7 +337,7 @@ async def test_connects_that_time_out_at_random_leave_no_fd_in_use(loop: Loop) -
                 await loop.sock_connect(sock, ("127.0.0.1", port_of(server)))
             transport, _ = await loop.create_connection(Recorder, sock=sock)
             transport.abort()
-        except asyncio.TimeoutError:
+        except TimeoutError:
             sock.close()
 
     for _ in range(5):

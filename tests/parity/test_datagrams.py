@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import Any
 
@@ -94,7 +95,9 @@ async def test_an_empty_datagram_is_a_datagram(loop: Loop) -> None:
     await _close(a, b)
 
 
-@pytest.mark.parametrize("data", [b"abc", bytearray(b"abc"), memoryview(b"abc")], ids=lambda d: type(d).__name__)
+@pytest.mark.parametrize(
+    "data", [b"abc", bytearray(b"abc"), memoryview(b"abc")], ids=lambda d: type(d).__name__
+)
 async def test_sendto_takes_bytes_bytearray_and_memoryview(loop: Loop, data: Any) -> None:
     a, b = await _endpoint(loop), await _endpoint(loop)
     a.transport.sendto(data, _name(b))
@@ -207,7 +210,9 @@ async def test_reuse_port_lets_two_endpoints_share_a_port(loop: Loop) -> None:
 
 async def test_allow_broadcast_sets_the_option(loop: Loop) -> None:
     a = await _endpoint(loop, local_addr=("127.0.0.1", 0), allow_broadcast=True)
-    assert a.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST) == 1
+    assert (
+        a.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST) == 1
+    )
     await _close(a)
 
 
@@ -253,7 +258,11 @@ async def test_unix_paths_work_as_addresses(loop: Loop, tmp_path) -> None:  # ty
         ({"local_addr": "127.0.0.1"}, TypeError, "2-tuple is expected"),
         ({"local_addr": ("127.0.0.1",)}, TypeError, "2-tuple is expected"),
         ({"sock": "stream"}, ValueError, "A (datagram|UDP) [sS]ocket was expected, got "),
-        ({"sock": "datagram", "local_addr": ("127.0.0.1", 0)}, ValueError, "socket modifier keyword arguments can not be used"),
+        (
+            {"sock": "datagram", "local_addr": ("127.0.0.1", 0)},
+            ValueError,
+            "socket modifier keyword arguments can not be used",
+        ),
     ],
     ids=["nothing", "no tuple", "short tuple", "stream", "both"],
 )
@@ -278,10 +287,8 @@ async def test_sending_after_close_does_no_harm(loop: Loop) -> None:
     a = await _endpoint(loop)
     a.transport.abort()
     await a.lost
-    try:
+    with contextlib.suppress(AttributeError, OSError):  # the stdlib's socket is gone by then
         a.transport.sendto(b"x", ("127.0.0.1", 1))
-    except (AttributeError, OSError):
-        pass  # the stdlib's socket is gone by then
 
 
 async def test_multicast_options_can_be_set_through_the_socket(loop: Loop) -> None:

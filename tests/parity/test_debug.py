@@ -35,9 +35,13 @@ def test_debug_mode_is_off_by_default_and_can_be_set(loop: Loop) -> None:
     assert loop.get_debug() is False
 
 
-@pytest.mark.parametrize(("options", "env"), [(("-X", "dev"), {}), ((), {"PYTHONASYNCIODEBUG": "1"})])
+@pytest.mark.parametrize(
+    ("options", "env"), [(("-X", "dev"), {}), ((), {"PYTHONASYNCIODEBUG": "1"})]
+)
 def test_the_environment_turns_debug_mode_on(program, options, env) -> None:  # type: ignore[no-untyped-def]
-    result = program.run("loop = new_event_loop(); print(loop.get_debug()); loop.close()", *options, env=env)
+    result = program.run(
+        "loop = new_event_loop(); print(loop.get_debug()); loop.close()", *options, env=env
+    )
     assert result.stdout == "True\n", result.stderr
 
 
@@ -47,14 +51,18 @@ def test_the_threshold_for_slow_callbacks_is_100_ms_and_settable(loop: Loop) -> 
     assert loop.slow_callback_duration == 5  # type: ignore[attr-defined]
 
 
-def test_a_slow_callback_is_logged_in_debug_mode(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_slow_callback_is_logged_in_debug_mode(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
     loop.set_debug(True)
     loop.slow_callback_duration = 0  # type: ignore[attr-defined]
     loop.call_soon(_callback)
     loop.call_soon(loop.stop)
     loop.run_forever()
     text = _slow_texts(caplog)[0]
-    assert re.fullmatch(r"Executing <Handle _callback\(\) at \S+ created at \S+> took \d+\.\d{3} seconds", text), text
+    assert re.fullmatch(
+        r"Executing <Handle _callback\(\) at \S+ created at \S+> took \d+\.\d{3} seconds", text
+    ), text
     assert caplog.records[0].levelno == logging.WARNING
 
 
@@ -68,7 +76,9 @@ def test_a_slow_task_is_logged_with_its_name(loop: Loop, caplog: pytest.LogCaptu
     loop.run_until_complete(loop.create_task(sluggish(), name="the-slow-one"))
     texts = [text for text in _slow_texts(caplog) if "the-slow-one" in text]
     assert texts
-    assert re.match(r"Executing <Task (finished|pending) name='the-slow-one' coro=<\S*sluggish\(\)", texts[0]), texts
+    assert re.match(
+        r"Executing <Task (finished|pending) name='the-slow-one' coro=<\S*sluggish\(\)", texts[0]
+    ), texts
 
 
 def test_a_slow_timer_is_logged(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
@@ -77,10 +87,14 @@ def test_a_slow_timer_is_logged(loop: Loop, caplog: pytest.LogCaptureFixture) ->
     loop.call_later(0, _callback)
     loop.call_later(0.001, loop.stop)
     loop.run_forever()
-    assert any("<TimerHandle when=" in text and "_callback()" in text for text in _slow_texts(caplog))
+    assert any(
+        "<TimerHandle when=" in text and "_callback()" in text for text in _slow_texts(caplog)
+    )
 
 
-def test_nothing_is_logged_below_the_threshold(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_logged_below_the_threshold(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
     loop.set_debug(True)
     loop.slow_callback_duration = 3600  # type: ignore[attr-defined]
     loop.call_soon(_callback)
@@ -89,7 +103,9 @@ def test_nothing_is_logged_below_the_threshold(loop: Loop, caplog: pytest.LogCap
     assert _slow_texts(caplog) == []
 
 
-def test_without_debug_mode_slow_callbacks_are_not_logged(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_debug_mode_slow_callbacks_are_not_logged(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
     loop.slow_callback_duration = 0  # type: ignore[attr-defined]
     loop.call_soon(_callback)
     loop.call_soon(loop.stop)
@@ -115,7 +131,9 @@ def test_debug_mode_refuses_scheduling_from_the_wrong_thread(loop: Loop, call: s
         thread.join()
 
     loop.run_until_complete(main())
-    assert errors == ["Non-thread-safe operation invoked on an event loop other than the current one"]
+    assert errors == [
+        "Non-thread-safe operation invoked on an event loop other than the current one"
+    ]
 
 
 def test_without_debug_mode_scheduling_from_the_wrong_thread_does_not_crash(loop: Loop) -> None:
@@ -143,14 +161,20 @@ def test_threadsafe_scheduling_is_fine_in_debug_mode(loop: Loop) -> None:
     thread.join()
 
 
-@pytest.mark.parametrize("call", ["call_soon", "call_soon_threadsafe", "call_later", "call_at", "run_in_executor"])
+@pytest.mark.parametrize(
+    "call", ["call_soon", "call_soon_threadsafe", "call_later", "call_at", "run_in_executor"]
+)
 def test_debug_mode_refuses_coroutines_as_callbacks(loop: Loop, call: str) -> None:
     loop.set_debug(True)
 
     async def coroutine_function() -> None:
         """Not a callback."""
 
-    before: list[object] = {"call_later": [1], "call_at": [loop.time()], "run_in_executor": [None]}.get(call, [])
+    before: list[object] = {
+        "call_later": [1],
+        "call_at": [loop.time()],
+        "run_in_executor": [None],
+    }.get(call, [])
     with pytest.raises(TypeError, match=rf"^coroutines cannot be used with {_named(call)}\(\)$"):
         getattr(loop, call)(*before, coroutine_function)
     coro = coroutine_function()
@@ -162,8 +186,14 @@ def test_debug_mode_refuses_coroutines_as_callbacks(loop: Loop, call: str) -> No
 @pytest.mark.parametrize("call", ["call_soon", "call_later", "call_at", "run_in_executor"])
 def test_debug_mode_refuses_what_is_not_callable(loop: Loop, call: str) -> None:
     loop.set_debug(True)
-    before: list[object] = {"call_later": [1], "call_at": [loop.time()], "run_in_executor": [None]}.get(call, [])
-    with pytest.raises(TypeError, match=rf"^a callable object was expected by {_named(call)}\(\), got 'text'$"):
+    before: list[object] = {
+        "call_later": [1],
+        "call_at": [loop.time()],
+        "run_in_executor": [None],
+    }.get(call, [])
+    with pytest.raises(
+        TypeError, match=rf"^a callable object was expected by {_named(call)}\(\), got 'text'$"
+    ):
         getattr(loop, call)(*before, "text")
 
 
@@ -269,5 +299,8 @@ def test_a_handles_origin_is_kept_in_debug_mode_only(loop: Loop, reports: Report
     loop.call_soon(loop.stop)
     loop.run_forever()
     assert "source_traceback" not in reports[0]
-    assert reports[1]["source_traceback"][-1].name == "test_a_handles_origin_is_kept_in_debug_mode_only"
+    assert (
+        reports[1]["source_traceback"][-1].name
+        == "test_a_handles_origin_is_kept_in_debug_mode_only"
+    )
     reports.clear()

@@ -37,7 +37,9 @@ def test_the_default_handler_logs_the_message_and_the_traceback(
     assert "in _fails" in caplog.text
 
 
-def test_the_report_of_a_callback_has_message_exception_and_handle(loop: Loop, reports: Reports) -> None:
+def test_the_report_of_a_callback_has_message_exception_and_handle(
+    loop: Loop, reports: Reports
+) -> None:
     handle = loop.call_soon(_fails)
     _one_turn(loop)
     [report] = reports
@@ -96,26 +98,34 @@ def test_call_exception_handler_passes_loop_and_context(loop: Loop) -> None:
     assert got[0][1] is context
 
 
-def test_the_default_handler_shows_every_key_of_the_context(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_default_handler_shows_every_key_of_the_context(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
     loop.default_exception_handler({"message": "hello", "zebra": 1, "apple": "two"})
     [record] = caplog.records
     assert record.getMessage() == "hello\napple: 'two'\nzebra: 1"
     assert not record.exc_info
 
 
-def test_a_context_without_a_message_still_says_something(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_context_without_a_message_still_says_something(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
     loop.default_exception_handler({})
     assert caplog.records[0].getMessage() == "Unhandled exception in event loop"
 
 
-def test_a_handler_may_fall_back_on_the_default_one(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_handler_may_fall_back_on_the_default_one(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
     loop.set_exception_handler(lambda loop, context: loop.default_exception_handler(context))
     loop.call_soon(_fails)
     _one_turn(loop)
     assert "Exception in callback _fails()" in caplog.text
 
 
-def test_a_handler_that_raises_is_logged_and_the_loop_goes_on(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_handler_that_raises_is_logged_and_the_loop_goes_on(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
     def handler(loop: Loop, context: dict[str, Any]) -> None:
         raise ZeroDivisionError("handler")
 
@@ -143,7 +153,8 @@ def test_exits_leave_the_loop_from_a_handler(loop: Loop, kind: type) -> None:
 
 
 def test_an_overridden_default_handler_that_raises_is_logged(
-    loop_factory, caplog: pytest.LogCaptureFixture  # type: ignore[no-untyped-def]
+    loop_factory,
+    caplog: pytest.LogCaptureFixture,  # type: ignore[no-untyped-def]
 ) -> None:
     sample = loop_factory()
     sample.close()

@@ -121,7 +121,11 @@ async def test_the_default_executor_can_be_set(loop: Loop) -> None:
     assert name.startswith("default")
 
 
-@pytest.mark.parametrize("wrong", [None, 1, object(), concurrent.futures.Executor()], ids=["None", "int", "object", "Executor"])
+@pytest.mark.parametrize(
+    "wrong",
+    [None, 1, object(), concurrent.futures.Executor()],
+    ids=["None", "int", "object", "Executor"],
+)
 def test_the_default_executor_must_be_a_thread_pool(loop: Loop, wrong: Any) -> None:
     with pytest.raises(TypeError, match="^executor must be ThreadPoolExecutor instance$"):
         loop.set_default_executor(wrong)
@@ -162,11 +166,16 @@ async def test_shutdown_without_an_executor_is_nothing(loop: Loop) -> None:
     assert await loop.shutdown_default_executor() is None
 
 
-@pytest.mark.asyncio_since(3, 13, "shutdown_default_executor(timeout) is new in 3.12, whose first releases wait on")
+@pytest.mark.asyncio_since(
+    3, 13, "shutdown_default_executor(timeout) is new in 3.12, whose first releases wait on"
+)
 async def test_a_shutdown_with_a_timeout_gives_up_with_a_warning(loop: Loop) -> None:
     release = threading.Event()
     job = loop.run_in_executor(None, release.wait, 30)
-    with pytest.warns(RuntimeWarning, match="The executor did not finishing joining its threads within 0.01 seconds"):
+    with pytest.warns(
+        RuntimeWarning,
+        match="The executor did not finishing joining its threads within 0.01 seconds",
+    ):
         await loop.shutdown_default_executor(0.01)  # type: ignore[call-arg]
     release.set()
     await job

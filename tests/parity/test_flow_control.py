@@ -106,7 +106,9 @@ async def test_the_default_limits_are_64_and_16_kib(loop: Loop) -> None:
         ({}, (16384, 65536)),
     ],
 )
-async def test_limits_can_be_set(loop: Loop, arguments: dict[str, int], expected: tuple[int, int]) -> None:
+async def test_limits_can_be_set(
+    loop: Loop, arguments: dict[str, int], expected: tuple[int, int]
+) -> None:
     async with connected(Recorder, Recorder) as pair:
         pair.client_transport.set_write_buffer_limits(high=1, low=1)
         pair.client_transport.set_write_buffer_limits(**arguments)
@@ -114,14 +116,18 @@ async def test_limits_can_be_set(loop: Loop, arguments: dict[str, int], expected
 
 
 @pytest.mark.parametrize(("high", "low"), [(10, 20), (10, -1), (-1, None)])
-async def test_limits_that_make_no_sense_are_a_value_error(loop: Loop, high: int, low: int | None) -> None:
+async def test_limits_that_make_no_sense_are_a_value_error(
+    loop: Loop, high: int, low: int | None
+) -> None:
     async with connected(Recorder, Recorder) as pair:
         with pytest.raises(ValueError, match=r"^high \(.+\) must be >= low \(.+\) must be >= 0$"):
             pair.client_transport.set_write_buffer_limits(high=high, low=low)
         assert pair.client_transport.get_write_buffer_limits() == (16384, 65536)
 
 
-async def test_above_high_water_the_protocol_is_paused_and_below_low_water_resumed(loop: Loop) -> None:
+async def test_above_high_water_the_protocol_is_paused_and_below_low_water_resumed(
+    loop: Loop,
+) -> None:
     async with connected(Recorder, Recorder) as pair:
         pair.server_transport.pause_reading()
         pair.client_transport.write(b"x" * 20_000_000)

@@ -73,7 +73,9 @@ async def test_a_callback_runs_in_its_context(loop: Loop) -> None:
     assert var not in contextvars.copy_context()
 
 
-async def test_a_callback_that_raises_is_reported_and_the_next_one_runs(loop: Loop, reports: Reports) -> None:
+async def test_a_callback_that_raises_is_reported_and_the_next_one_runs(
+    loop: Loop, reports: Reports
+) -> None:
     future = loop.create_future()
     seen: list[object] = []
     future.add_done_callback(lambda _: 1 / 0)
@@ -106,7 +108,9 @@ async def test_a_second_result_is_an_invalid_state(loop: Loop) -> None:
     assert future.result() == 1
 
 
-async def test_awaiting_a_future_of_another_loop_is_a_runtime_error(loop: Loop, loop_factory) -> None:  # type: ignore[no-untyped-def]
+async def test_awaiting_a_future_of_another_loop_is_a_runtime_error(
+    loop: Loop, loop_factory
+) -> None:  # type: ignore[no-untyped-def]
     other = loop_factory()
     foreign = other.create_future()
 

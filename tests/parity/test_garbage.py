@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import weakref
@@ -31,7 +32,7 @@ def test_a_loop_with_callbacks_that_point_back_to_it_is_collected(loop_factory) 
     loop = loop_factory()
     loop.call_soon(loop.stop)
     loop.call_later(3600, loop.stop)
-    loop.set_exception_handler(lambda *_: loop)
+    loop.set_exception_handler(loop.default_exception_handler)
     loop.mine = loop
     loop.close()
     gone = weakref.ref(loop)
@@ -178,7 +179,11 @@ async def test_ordinary_work_leaves_no_cycles(loop: Loop) -> None:
             await work()
         await turns(2)
         gc.collect()
-        garbage: list[Any] = [thing for thing in gc.garbage if not isinstance(thing, (BaseException, type(work.__code__)))]
+        garbage: list[Any] = [
+            thing
+            for thing in gc.garbage
+            if not isinstance(thing, (BaseException, type(work.__code__)))
+        ]
         kinds = {type(thing).__name__ for thing in garbage}
     finally:
         gc.set_debug(0)
@@ -232,10 +237,8 @@ async def test_timeouts_that_come_and_go_leave_no_memory(loop: Loop) -> None:
     import tracemalloc
 
     async def once() -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(loop.create_future(), 0)
-        except asyncio.TimeoutError:
-            pass
         await asyncio.wait_for(asyncio.sleep(0), 3600)
 
     for _ in range(300):

@@ -17,7 +17,7 @@ def _noop(*args: object) -> None:
     """A callback with a name that reprs show."""
 
 
-class Callable_:
+class Silent:
     """A callable object without a `__name__`."""
 
     def __call__(self) -> None:
@@ -209,7 +209,9 @@ def test_the_repr_of_a_timer_handle_shows_when(loop: Loop) -> None:
     timer = loop.call_at(123456789.5, _noop)
     line = _noop.__code__.co_firstlineno
     text = repr(timer)
-    assert re.fullmatch(rf"<TimerHandle when=123456789\.5 _noop\(\) at \S*test_handles\.py:{line}>", text), text
+    assert re.fullmatch(
+        rf"<TimerHandle when=123456789\.5 _noop\(\) at \S*test_handles\.py:{line}>", text
+    ), text
     timer.cancel()
     assert repr(timer) == "<TimerHandle cancelled when=123456789.5>"
 
@@ -232,7 +234,7 @@ def test_the_repr_of_a_handle_uses_the_qualified_name(loop: Loop) -> None:
 
 
 def test_the_repr_of_a_callable_object_is_its_own_repr(loop: Loop) -> None:
-    callback = Callable_()
+    callback = Silent()
     handle = loop.call_soon(callback)
     assert repr(callback) in repr(handle)
     handle.cancel()
@@ -247,7 +249,9 @@ def test_in_debug_mode_the_repr_says_where_the_handle_was_created(loop: Loop) ->
     assert re.search(r" created at \S*test_handles\.py:\d+>$", repr(timer)), repr(timer)
     handle.cancel()
     timer.cancel()
-    assert re.fullmatch(r"<Handle cancelled _noop\(\) at \S+ created at \S+:\d+>", repr(handle)), repr(handle)
+    assert re.fullmatch(r"<Handle cancelled _noop\(\) at \S+ created at \S+:\d+>", repr(handle)), (
+        repr(handle)
+    )
 
 
 def test_handles_can_be_compared_with_is_and_eq(loop: Loop) -> None:

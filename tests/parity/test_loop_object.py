@@ -87,7 +87,10 @@ def test_time_can_be_replaced(loop: Loop) -> None:
     del loop.time
 
 
-@pytest.mark.parametrize("method", ["call_soon", "create_task", "call_later", "call_exception_handler", "run_in_executor"])
+@pytest.mark.parametrize(
+    "method",
+    ["call_soon", "create_task", "call_later", "call_exception_handler", "run_in_executor"],
+)
 def test_methods_can_be_replaced_on_the_instance(loop: Loop, method: str) -> None:
     marker = object()
     setattr(loop, method, lambda *args, **kwargs: marker)
@@ -184,7 +187,14 @@ def test_runner_debug_sets_debug(loop_factory) -> None:  # type: ignore[no-untyp
 
 
 def test_the_signatures_have_the_parameters_of_the_abstract_loop(loop: Loop) -> None:
-    for name in ("call_soon", "call_later", "call_at", "create_server", "create_connection", "run_in_executor"):
+    for name in (
+        "call_soon",
+        "call_later",
+        "call_at",
+        "create_server",
+        "create_connection",
+        "run_in_executor",
+    ):
         try:
             mine = inspect.signature(getattr(type(loop), name))
         except ValueError:

@@ -44,7 +44,11 @@ QUESTIONS: list[tuple[Any, Any, dict[str, Any]]] = [
     ("127.0.0.1", 80, {"type": socket.SOCK_STREAM, "flags": socket.AI_CANONNAME}),
     ("127.0.0.1", 80, {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE}),
     ("127.0.0.1", "80", {"type": socket.SOCK_STREAM, "flags": socket.AI_NUMERICSERV}),
-    ("127.0.0.1", 80, {"family": socket.AF_INET6, "type": socket.SOCK_STREAM, "flags": socket.AI_V4MAPPED}),
+    (
+        "127.0.0.1",
+        80,
+        {"family": socket.AF_INET6, "type": socket.SOCK_STREAM, "flags": socket.AI_V4MAPPED},
+    ),
     ("localhost", 80, {"type": socket.SOCK_STREAM, "family": socket.AF_INET}),
     ("LOCALHOST", 80, {"type": socket.SOCK_STREAM, "family": socket.AF_INET}),
     (b"localhost", "80", {"type": socket.SOCK_STREAM, "family": socket.AF_INET}),
@@ -82,15 +86,19 @@ QUESTIONS: list[tuple[Any, Any, dict[str, Any]]] = [
 def _shown(question: tuple[Any, Any, dict[str, Any]]) -> str:
     host, port, hints = question
     text = f"{host!r:.20}-{port!r:.20}"
-    return text + "".join(f"-{name}={getattr(value, 'name', value)}" for name, value in hints.items())
+    return text + "".join(
+        f"-{name}={getattr(value, 'name', value)}" for name, value in hints.items()
+    )
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=_shown)
-async def test_getaddrinfo_answers_as_the_socket_module_does(loop: Loop, question: tuple[Any, Any, dict[str, Any]]) -> None:
+async def test_getaddrinfo_answers_as_the_socket_module_does(
+    loop: Loop, question: tuple[Any, Any, dict[str, Any]]
+) -> None:
     host, port, hints = question
     try:
         expected: Any = socket.getaddrinfo(host, port, **hints)
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001  whatever it is, ours must be the same
         with pytest.raises(type(exc)) as caught:
             await loop.getaddrinfo(host, port, **hints)
         assert type(caught.value) is type(exc)
@@ -104,7 +112,13 @@ async def test_getaddrinfo_answers_as_the_socket_module_does(loop: Loop, questio
 
 
 @pytest.mark.parametrize(
-    "host", ["0x" + "0" * 246 + "7f000001.example.com", "0x" + "0" * 300 + "7f000001.example.com", "a" * 256, "x." * 200]
+    "host",
+    [
+        "0x" + "0" * 246 + "7f000001.example.com",
+        "0x" + "0" * 300 + "7f000001.example.com",
+        "a" * 256,
+        "x." * 200,
+    ],
 )
 async def test_an_over_long_name_is_refused_and_never_cut(loop: Loop, host: str) -> None:
     with pytest.raises((socket.gaierror, UnicodeError)):
@@ -112,7 +126,11 @@ async def test_an_over_long_name_is_refused_and_never_cut(loop: Loop, host: str)
 
 
 @pytest.mark.asyncio_bug("the socket module cuts the name at the NUL")
-@pytest.mark.parametrize("host", ["127.0.0.1\0", "127.0.0.1\0.example.com", "localhost\0", b"127.0.0.1\0", "\0"], ids=repr)
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1\0", "127.0.0.1\0.example.com", "localhost\0", b"127.0.0.1\0", "\0"],
+    ids=repr,
+)
 async def test_a_name_with_a_nul_is_refused_and_never_cut(loop: Loop, host: str) -> None:
     with pytest.raises((socket.gaierror, UnicodeError, ValueError)):
         await loop.getaddrinfo(host, 80, type=socket.SOCK_STREAM)
@@ -137,7 +155,9 @@ async def test_localhost_means_this_machine(loop: Loop) -> None:
         (("127.0.0.1", 80), 0),
     ],
 )
-async def test_getnameinfo_answers_as_the_socket_module_does(loop: Loop, address: Any, flags: int) -> None:
+async def test_getnameinfo_answers_as_the_socket_module_does(
+    loop: Loop, address: Any, flags: int
+) -> None:
     try:
         expected = socket.getnameinfo(address, flags)
     except OSError as exc:
@@ -149,12 +169,14 @@ async def test_getnameinfo_answers_as_the_socket_module_does(loop: Loop, address
 
 
 @pytest.mark.parametrize(
-    "address", [(), ("127.0.0.1",), "127.0.0.1", None, ("127.0.0.1", "80"), (None, 80), ("a\0b", 80)], ids=repr
+    "address",
+    [(), ("127.0.0.1",), "127.0.0.1", None, ("127.0.0.1", "80"), (None, 80), ("a\0b", 80)],
+    ids=repr,
 )
 async def test_getnameinfo_refuses_what_the_socket_module_refuses(loop: Loop, address: Any) -> None:
     try:
         socket.getnameinfo(address, 0)
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001  whatever it is, ours must be the same
         with pytest.raises(type(exc)):
             await loop.getnameinfo(address, 0)
     else:
@@ -165,7 +187,10 @@ async def test_many_questions_at_once_are_all_answered(loop: Loop) -> None:
     import asyncio
 
     answers = await asyncio.gather(
-        *(loop.getaddrinfo("localhost", port, type=socket.SOCK_STREAM, family=socket.AF_INET) for port in range(1, 200))
+        *(
+            loop.getaddrinfo("localhost", port, type=socket.SOCK_STREAM, family=socket.AF_INET)
+            for port in range(1, 200)
+        )
     )
     assert [answer[0][4][1] for answer in answers] == list(range(1, 200))
 

@@ -175,7 +175,9 @@ async def test_a_terminal_can_be_a_pipe(loop: Loop) -> None:
         ("connect_write_pipe", "Pipe transport is only for pipes, sockets and character devices"),
     ],
 )
-async def test_a_regular_file_is_a_value_error(loop: Loop, tmp_path, method: str, text: str) -> None:  # type: ignore[no-untyped-def]
+async def test_a_regular_file_is_a_value_error(
+    loop: Loop, tmp_path, method: str, text: str
+) -> None:  # type: ignore[no-untyped-def]
     with (tmp_path / "file").open("w+b") as file, pytest.raises(ValueError, match=text):
         await getattr(loop, method)(Recorder, file)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .support import Loop, Recorder, Reports, connected, port_of, turns
+from .support import Loop, Recorder, Reports, Serving, connected, port_of, turns
 
 var: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="unset")
 
@@ -51,7 +51,9 @@ async def test_callbacks_run_in_the_context_that_made_the_connection(loop: Loop)
         await pair.client.received(1)
         pair.server_transport.close()
         await pair.client.lost
-        assert pair.client.seen == dict.fromkeys(["made", "data", "eof", "lost"], "the connection's")
+        assert pair.client.seen == dict.fromkeys(
+            ["made", "data", "eof", "lost"], "the connection's"
+        )
 
 
 async def test_what_one_callback_sets_does_not_leak_into_the_program(loop: Loop) -> None:
@@ -67,23 +69,18 @@ async def test_what_one_callback_sets_does_not_leak_into_the_program(loop: Loop)
 
 
 async def test_connections_of_a_server_run_in_the_context_that_made_the_server(loop: Loop) -> None:
-    made: list[Seeing] = []
-
-    def factory() -> Seeing:
-        made.append(Seeing())
-        return made[-1]
-
+    serving = Serving(Seeing)
     token = var.set("the server's")
-    server = await loop.create_server(factory, "127.0.0.1", 0)
+    server = await loop.create_server(serving, "127.0.0.1", 0)
     var.reset(token)
-    transport, protocol = await loop.create_connection(Recorder, "127.0.0.1", port_of(server))
+    transport, _ = await loop.create_connection(Recorder, "127.0.0.1", port_of(server))
     transport.write(b"x")
-    while not made:
-        await asyncio.sleep(0)
-    await made[0].received(1)
+    [protocol] = await serving.made(1)
+    assert isinstance(protocol, Seeing)
+    await protocol.received(1)
     transport.close()
-    await made[0].lost
-    assert set(made[0].seen.values()) == {"the server's"}
+    await protocol.lost
+    assert set(protocol.seen.values()) == {"the server's"}
     server.close()
     await server.wait_closed()
 
@@ -100,7 +97,9 @@ async def test_an_exception_in_connection_made_is_reported(loop: Loop, reports: 
     reports.clear()
 
 
-async def test_an_exception_in_data_received_is_reported_and_ends_the_connection(loop: Loop, reports: Reports) -> None:
+async def test_an_exception_in_data_received_is_reported_and_ends_the_connection(
+    loop: Loop, reports: Reports
+) -> None:
     class Raises(Recorder):
         def data_received(self, data: bytes) -> None:
             raise LookupError("data")
@@ -118,7 +117,9 @@ async def test_an_exception_in_data_received_is_reported_and_ends_the_connection
         reports.clear()
 
 
-async def test_an_exception_in_eof_received_is_reported_and_ends_the_connection(loop: Loop, reports: Reports) -> None:
+async def test_an_exception_in_eof_received_is_reported_and_ends_the_connection(
+    loop: Loop, reports: Reports
+) -> None:
     class Raises(Recorder):
         def eof_received(self) -> bool:
             raise LookupError("eof")
@@ -146,9 +147,13 @@ async def test_an_exception_in_connection_lost_is_reported(loop: Loop, reports: 
         assert pair.client_transport.get_extra_info("socket").fileno() == -1
 
 
-@pytest.mark.parametrize("callback", ["connection_made", "data_received", "eof_received", "connection_lost"])
+@pytest.mark.parametrize(
+    "callback", ["connection_made", "data_received", "eof_received", "connection_lost"]
+)
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
-def test_exits_leave_the_loop_from_every_callback(loop: Loop, reports: Reports, callback: str, kind: type) -> None:
+def test_exits_leave_the_loop_from_every_callback(
+    loop: Loop, reports: Reports, callback: str, kind: type
+) -> None:
     class Leaves(asyncio.Protocol):
         """Leaves in one of its callbacks."""
 
@@ -203,7 +208,7 @@ async def test_a_factory_of_a_server_that_raises_is_reported_and_the_server_goes
         return second.result()
 
     server = await loop.create_server(factory, "127.0.0.1", 0)
-    first, lost = await loop.create_connection(Recorder, "127.0.0.1", port_of(server))
+    _, lost = await loop.create_connection(Recorder, "127.0.0.1", port_of(server))
     await lost.lost
     transport, _ = await loop.create_connection(Recorder, "127.0.0.1", port_of(server))
     transport.write(b"served")

@@ -68,7 +68,9 @@ def test_run_until_complete_of_something_else_is_a_type_error(loop: Loop, wrong:
 def test_a_future_of_another_loop_is_refused(loop: Loop, loop_factory) -> None:  # type: ignore[no-untyped-def]
     other = loop_factory()
     future = other.create_future()
-    with pytest.raises(ValueError, match="The future belongs to a different loop than the one specified"):
+    with pytest.raises(
+        ValueError, match="The future belongs to a different loop than the one specified"
+    ):
         loop.run_until_complete(future)
     other.close()
 
@@ -107,12 +109,16 @@ def test_running_a_running_loop_is_refused_and_the_run_goes_on(loop: Loop, metho
     assert loop.run_until_complete(main()) == "fine"
 
 
-@pytest.mark.asyncio_bug("3.13.0 forgets which loop runs when it refuses a second run", on=[(3, 13)])
+@pytest.mark.asyncio_bug(
+    "3.13.0 forgets which loop runs when it refuses a second run", on=[(3, 13)]
+)
 def test_running_a_second_loop_inside_the_first_is_refused(loop: Loop, loop_factory) -> None:  # type: ignore[no-untyped-def]
     other = loop_factory()
 
     async def main() -> str:
-        with pytest.raises(RuntimeError, match="^Cannot run the event loop while another loop is running$"):
+        with pytest.raises(
+            RuntimeError, match="^Cannot run the event loop while another loop is running$"
+        ):
             other.run_forever()
         assert asyncio.get_running_loop() is loop
         return "fine"
@@ -121,7 +127,9 @@ def test_running_a_second_loop_inside_the_first_is_refused(loop: Loop, loop_fact
     other.close()
 
 
-@pytest.mark.asyncio_bug("3.13.0 forgets which loop runs when it refuses a second run", on=[(3, 13)])
+@pytest.mark.asyncio_bug(
+    "3.13.0 forgets which loop runs when it refuses a second run", on=[(3, 13)]
+)
 def test_running_a_loop_that_runs_in_another_thread_is_refused(loop: Loop) -> None:
     started = threading.Event()
     loop.call_soon(started.set)
@@ -154,7 +162,9 @@ def test_two_loops_run_side_by_side_in_two_threads(loop: Loop, loop_factory) -> 
 def test_a_loop_may_run_in_one_thread_after_another(loop: Loop) -> None:
     results: list[object] = []
     for i in range(3):
-        thread = threading.Thread(target=lambda i=i: results.append(loop.run_until_complete(_value(i))))
+        thread = threading.Thread(
+            target=lambda i=i: results.append(loop.run_until_complete(_value(i)))
+        )
         thread.start()
         thread.join()
     assert results == [0, 1, 2]
@@ -225,7 +235,9 @@ def test_closing_forgets_scheduled_callbacks(loop: Loop) -> None:
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
-def test_exits_leave_the_loop_from_a_callback_and_the_loop_goes_on_after(loop: Loop, kind: type) -> None:
+def test_exits_leave_the_loop_from_a_callback_and_the_loop_goes_on_after(
+    loop: Loop, kind: type
+) -> None:
     ran: list[int] = []
 
     def leave() -> None:
@@ -285,7 +297,9 @@ def test_exits_leave_the_loop_from_a_timer_and_from_a_reader(loop: Loop, kind: t
     b.close()
 
 
-def test_other_base_exceptions_are_reported_and_the_loop_goes_on(loop: Loop, reports: Reports) -> None:
+def test_other_base_exceptions_are_reported_and_the_loop_goes_on(
+    loop: Loop, reports: Reports
+) -> None:
     class Odd(BaseException):
         """Neither an exit nor an Exception."""
 

@@ -245,7 +245,9 @@ def test_scheduling_inside_a_callback_of_a_timer_works(loop: Loop) -> None:
     assert order == ["timer", "soon", "last"]
 
 
-def test_an_exception_in_one_callback_does_not_touch_the_others(loop: Loop, reports: Reports) -> None:
+def test_an_exception_in_one_callback_does_not_touch_the_others(
+    loop: Loop, reports: Reports
+) -> None:
     ran: list[int] = []
     loop.call_soon(ran.append, 1)
     loop.call_soon(lambda: 1 / 0)

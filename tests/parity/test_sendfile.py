@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import socket
 from pathlib import Path
@@ -94,7 +95,10 @@ async def test_sock_sendfile_checks_offset_and_count(  # type: ignore[no-untyped
 
 
 async def test_sock_sendfile_refuses_text_files(loop: Loop, path: Path) -> None:
-    with path.open("r", encoding="latin-1") as file, pytest.raises(ValueError, match="file should be opened in binary mode"):
+    with (
+        path.open("r", encoding="latin-1") as file,
+        pytest.raises(ValueError, match="file should be opened in binary mode"),
+    ):
         await _send(loop, file)
 
 
@@ -107,9 +111,9 @@ async def test_sock_sendfile_refuses_datagram_sockets(loop: Loop, path: Path) ->
 
 async def test_in_debug_mode_sock_sendfile_refuses_blocking_sockets(loop: Loop, path: Path) -> None:
     loop.set_debug(True)
-    with socket.socket() as sock, path.open("rb") as file:
-        with pytest.raises(ValueError, match="the socket must be non-blocking"):
-            await loop.sock_sendfile(sock, file)
+    text = "the socket must be non-blocking"
+    with socket.socket() as sock, path.open("rb") as file, pytest.raises(ValueError, match=text):
+        await loop.sock_sendfile(sock, file)
 
 
 async def test_a_cancelled_sock_sendfile_leaves_the_socket_usable(loop: Loop, path: Path) -> None:
@@ -199,8 +203,6 @@ async def test_sendfile_ends_with_an_error_when_the_peer_goes(loop: Loop, path: 
             sending = loop.create_task(loop.sendfile(pair.client_transport, file, 0, len(DATA)))
             await asyncio.sleep(0)
             pair.server_transport.abort()
-            try:
+            with contextlib.suppress(ConnectionError, RuntimeError):
                 await sending
-            except (ConnectionError, RuntimeError):
-                pass
             await pair.client.lost

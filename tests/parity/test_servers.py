@@ -9,28 +9,7 @@ from typing import Any
 
 import pytest
 
-from .support import Loop, Recorder, port_of, turns
-
-class Serving:
-    """A server that remembers the protocols it made."""
-
-    def __init__(self) -> None:
-        self.protocols: list[Recorder] = []
-        self._grown = asyncio.Event()
-
-    def __call__(self) -> Recorder:
-        self.protocols.append(Recorder())
-        self._grown.set()
-        return self.protocols[-1]
-
-    async def made(self, count: int) -> list[Recorder]:
-        """Wait until that many connections have been made."""
-        while len(self.protocols) < count:
-            self._grown.clear()
-            await self._grown.wait()
-        for protocol in self.protocols:
-            await asyncio.shield(protocol.made)
-        return self.protocols
+from .support import Loop, Recorder, Serving, port_of, turns
 
 
 async def test_a_server_serves_one_connection_after_another(loop: Loop) -> None:
@@ -85,7 +64,9 @@ async def test_no_host_means_all_interfaces(loop: Loop, host: str | None) -> Non
     server.close()
 
 
-async def test_without_a_family_no_host_means_both_families_on_one_port_or_ipv4_alone(loop: Loop) -> None:
+async def test_without_a_family_no_host_means_both_families_on_one_port_or_ipv4_alone(
+    loop: Loop,
+) -> None:
     server = await loop.create_server(Recorder, None, 0)
     families = {sock.family for sock in server.sockets}
     assert socket.AF_INET in families
@@ -133,9 +114,13 @@ async def test_reuse_port_lets_two_servers_share_a_port(loop: Loop) -> None:
 
 @pytest.mark.asyncio_since(3, 13, "keep_alive= is new in 3.13")
 @pytest.mark.parametrize("keep_alive", [True, False, None])
-async def test_keep_alive_is_set_on_the_listening_socket(loop: Loop, keep_alive: bool | None) -> None:
+async def test_keep_alive_is_set_on_the_listening_socket(
+    loop: Loop, keep_alive: bool | None
+) -> None:
     server = await loop.create_server(Recorder, "127.0.0.1", 0, keep_alive=keep_alive)  # type: ignore[call-overload]
-    assert server.sockets[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == int(bool(keep_alive))
+    assert server.sockets[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == int(
+        bool(keep_alive)
+    )
     server.close()
 
 
@@ -155,10 +140,26 @@ async def test_a_port_that_is_taken_is_an_os_error_that_names_the_address(loop: 
     ("kwargs", "error", "text"),
     [
         ({}, ValueError, "Neither host/port nor sock were specified"),
-        ({"host": "127.0.0.1", "port": 0, "sock": "yes"}, ValueError, "host/port and sock can not be specified at the same time"),
-        ({"host": "127.0.0.1", "port": 0, "ssl": True}, TypeError, "ssl argument must be an SSLContext or None"),
-        ({"host": "127.0.0.1", "port": 0, "ssl_handshake_timeout": 1}, ValueError, "ssl_handshake_timeout is only meaningful with ssl"),
-        ({"host": "127.0.0.1", "port": 0, "ssl_shutdown_timeout": 1}, ValueError, "ssl_shutdown_timeout is only meaningful with ssl"),
+        (
+            {"host": "127.0.0.1", "port": 0, "sock": "yes"},
+            ValueError,
+            "host/port and sock can not be specified at the same time",
+        ),
+        (
+            {"host": "127.0.0.1", "port": 0, "ssl": True},
+            TypeError,
+            "ssl argument must be an SSLContext or None",
+        ),
+        (
+            {"host": "127.0.0.1", "port": 0, "ssl_handshake_timeout": 1},
+            ValueError,
+            "ssl_handshake_timeout is only meaningful with ssl",
+        ),
+        (
+            {"host": "127.0.0.1", "port": 0, "ssl_shutdown_timeout": 1},
+            ValueError,
+            "ssl_shutdown_timeout is only meaningful with ssl",
+        ),
         ({"sock": "datagram"}, ValueError, "A Stream Socket was expected, got .*"),
     ],
     ids=["nothing", "both", "ssl", "handshake", "shutdown", "datagram"],
@@ -273,7 +274,7 @@ async def test_wait_closed_waits_for_close_and_for_the_last_connection(loop: Loo
 async def test_close_clients_closes_the_connections_after_flushing(loop: Loop) -> None:
     serving = Serving()
     server = await loop.create_server(serving, "127.0.0.1", 0)
-    transport, client = await loop.create_connection(Recorder, "127.0.0.1", port_of(server))
+    _, client = await loop.create_connection(Recorder, "127.0.0.1", port_of(server))
     [protocol] = await serving.made(1)
     protocol.transport.write(b"x" * 3_000_000)
     server.close()

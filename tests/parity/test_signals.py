@@ -17,7 +17,14 @@ from .support import Loop, Reports
 @pytest.fixture(autouse=True)
 def _same_dispositions():  # type: ignore[no-untyped-def]
     """Signal dispositions and the wakeup fd are afterwards what they were."""
-    numbers = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
+    numbers = (
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+        signal.SIGCHLD,
+    )
     before = [signal.getsignal(number) for number in numbers]
     yield
     assert [signal.getsignal(number) for number in numbers] == before
@@ -33,7 +40,13 @@ def test_a_handler_is_called_with_its_arguments_on_the_loop(loop: Loop) -> None:
     got: list[tuple[object, ...]] = []
 
     def handler(*args: object) -> None:
-        got.append((*args, asyncio.get_running_loop() is loop, threading.get_ident() == threading.main_thread().ident))
+        got.append(
+            (
+                *args,
+                asyncio.get_running_loop() is loop,
+                threading.get_ident() == threading.main_thread().ident,
+            )
+        )
         loop.stop()
 
     loop.add_signal_handler(signal.SIGUSR1, handler, 1, "two")
@@ -136,7 +149,9 @@ def test_something_that_is_no_number_is_a_type_error(loop: Loop, wrong: object) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_signal_that_cannot_be_caught_is_a_runtime_error(loop: Loop, number: signal.Signals) -> None:
+def test_a_signal_that_cannot_be_caught_is_a_runtime_error(
+    loop: Loop, number: signal.Signals
+) -> None:
     with pytest.raises(RuntimeError, match=f"^sig {int(number)} cannot be caught$"):
         loop.add_signal_handler(number, int)
     assert _wakeup_fd() == -1
@@ -209,20 +224,25 @@ def test_a_storm_of_signals_is_survived(loop: Loop) -> None:
 
 def test_system_calls_interrupted_by_a_handled_signal_are_restarted(loop: Loop) -> None:
     child = "import os; os.write(1, b'x'); os.read(0, 1)"
+    pipe = subprocess.PIPE
+    sender = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGUSR1))
     loop.add_signal_handler(signal.SIGUSR1, int)
-    with subprocess.Popen([sys.executable, "-c", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-c", child], stdin=pipe, stdout=pipe) as process:
         assert process.stdout is not None
         assert process.stdin is not None
-        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        sender.start()
         assert process.stdout.read(1) == b"x"
         process.stdin.write(b"x")
         process.stdin.close()
+        sender.join()
     loop.remove_signal_handler(signal.SIGUSR1)
 
 
 def test_a_plain_python_handler_runs_while_the_loop_sleeps(loop: Loop) -> None:
     seen: list[int] = []
-    before = signal.signal(signal.SIGUSR1, lambda *_: (seen.append(1), loop.call_soon_threadsafe(loop.stop)))
+    before = signal.signal(
+        signal.SIGUSR1, lambda *_: (seen.append(1), loop.call_soon_threadsafe(loop.stop))
+    )
     child = subprocess.Popen(["sh", "-c", f"kill -USR1 {os.getpid()}"])
     loop.run_forever()
     child.wait()

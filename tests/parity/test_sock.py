@@ -65,7 +65,9 @@ async def test_recv_of_zero_bytes_is_empty(loop: Loop, pair) -> None:  # type: i
     assert await loop.sock_recv(a, 1) == b"x"
 
 
-@pytest.mark.parametrize("make", [bytearray, lambda n: array.array("b", bytes(n)), lambda n: memoryview(bytearray(n))])
+@pytest.mark.parametrize(
+    "make", [bytearray, lambda n: array.array("b", bytes(n)), lambda n: memoryview(bytearray(n))]
+)
 async def test_recv_into_fills_any_writable_buffer(loop: Loop, pair, make) -> None:  # type: ignore[no-untyped-def]
     a, b = pair
     buffer = make(10)
@@ -103,7 +105,12 @@ async def test_recv_into_a_readonly_buffer_is_an_error(loop: Loop, pair) -> None
 
 @pytest.mark.parametrize(
     "data",
-    [b"hello", bytearray(b"hello"), memoryview(b"hello"), memoryview(bytearray(b"hxexlxlxox"))[::2]],
+    [
+        b"hello",
+        bytearray(b"hello"),
+        memoryview(b"hello"),
+        memoryview(bytearray(b"hxexlxlxox"))[::2],
+    ],
     ids=["bytes", "bytearray", "memoryview", "strided"],
 )
 async def test_sendall_takes_any_buffer(loop: Loop, pair, data) -> None:  # type: ignore[no-untyped-def]
@@ -273,7 +280,9 @@ async def test_in_debug_mode_blocking_sockets_are_refused(loop: Loop) -> None:
 
 async def test_tls_sockets_are_refused(loop: Loop) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    with context.wrap_socket(socket.socket(), server_hostname="localhost", do_handshake_on_connect=False) as sock:
+    with context.wrap_socket(
+        socket.socket(), server_hostname="localhost", do_handshake_on_connect=False
+    ) as sock:
         for call in (
             loop.sock_recv(sock, 1),
             loop.sock_recv_into(sock, bytearray(1)),
@@ -325,7 +334,9 @@ async def test_a_cancelled_recv_loses_nothing(loop: Loop, pair) -> None:  # type
     assert await loop.sock_recv(a, 10) == b"kept"
 
 
-async def test_a_recv_cancelled_before_the_loop_saw_its_data_loses_nothing(loop: Loop, pair) -> None:  # type: ignore[no-untyped-def]
+async def test_a_recv_cancelled_before_the_loop_saw_its_data_loses_nothing(
+    loop: Loop, pair
+) -> None:  # type: ignore[no-untyped-def]
     a, b = pair
     for _ in range(10):
         task = loop.create_task(loop.sock_recv(a, 10))
@@ -373,7 +384,9 @@ async def test_a_waiting_recv_ends_when_wait_for_times_out(loop: Loop, pair) -> 
     assert await loop.sock_recv(a, 10) == b"x"
 
 
-async def test_a_socket_closed_right_after_its_data_leaves_the_number_for_the_next(loop: Loop) -> None:
+async def test_a_socket_closed_right_after_its_data_leaves_the_number_for_the_next(
+    loop: Loop,
+) -> None:
     for _ in range(20):
         a, b = nonblocking_pair()
         task = loop.create_task(loop.sock_recv(a, 1))

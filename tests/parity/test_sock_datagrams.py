@@ -76,14 +76,20 @@ async def test_recvfrom_into_waits(loop: Loop, udp: Sockets) -> None:
     assert await task == (4, a.getsockname())
 
 
-async def test_recvfrom_into_more_than_the_buffer_is_a_value_error(loop: Loop, udp: Sockets) -> None:
+async def test_recvfrom_into_more_than_the_buffer_is_a_value_error(
+    loop: Loop, udp: Sockets
+) -> None:
     a, b = udp
     await loop.sock_sendto(a, b"hello", b.getsockname())
     with pytest.raises(ValueError, match="nbytes is greater than the length of the buffer"):
         await loop.sock_recvfrom_into(b, bytearray(2), 5)
 
 
-@pytest.mark.parametrize("data", [b"abc", bytearray(b"abc"), memoryview(b"abc")], ids=["bytes", "bytearray", "memoryview"])
+@pytest.mark.parametrize(
+    "data",
+    [b"abc", bytearray(b"abc"), memoryview(b"abc")],
+    ids=["bytes", "bytearray", "memoryview"],
+)
 async def test_sendto_takes_any_buffer(loop: Loop, udp: Sockets, data: bytes) -> None:
     a, b = udp
     assert await loop.sock_sendto(a, data, b.getsockname()) == 3

@@ -12,7 +12,9 @@ from .support import Loop, Reports, port_of, turns
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def _open(handler: Handler, **kwargs: int) -> tuple[asyncio.AbstractServer, asyncio.StreamReader, asyncio.StreamWriter]:
+async def _open(
+    handler: Handler, **kwargs: int
+) -> tuple[asyncio.AbstractServer, asyncio.StreamReader, asyncio.StreamWriter]:
     server = await asyncio.start_server(handler, "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server), **kwargs)
     return server, reader, writer
@@ -125,7 +127,7 @@ async def test_drain_after_the_peer_is_gone_is_a_connection_error(loop: Loop) ->
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.abort()
 
-    server, reader, writer = await _open(hang_up)
+    server, _, writer = await _open(hang_up)
     with pytest.raises(ConnectionError):
         for _ in range(1000):
             writer.write(b"x" * 100_000)
@@ -172,7 +174,9 @@ async def test_a_hundred_clients_are_served_side_by_side(loop: Loop) -> None:
         await writer.wait_closed()
         return line
 
-    assert await asyncio.gather(*(client(n) for n in range(100))) == [b"%d\n" % n for n in range(100)]
+    assert await asyncio.gather(*(client(n) for n in range(100))) == [
+        b"%d\n" % n for n in range(100)
+    ]
     server.close()
     await _handlers_end()
 

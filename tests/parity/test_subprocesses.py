@@ -14,7 +14,9 @@ import pytest
 
 from .support import Loop
 
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:This process .* is multi-threaded:DeprecationWarning"
+)
 
 
 async def _python(source: str, **kwargs: object) -> asyncio.subprocess.Process:
@@ -22,40 +24,54 @@ async def _python(source: str, **kwargs: object) -> asyncio.subprocess.Process:
 
 
 async def test_output_and_status_come_back(loop: Loop) -> None:
-    process = await _python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = await _python(
+        "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert await process.communicate() == (b"out\n", b"err\n")
     assert process.returncode == 3
     assert await process.wait() == 3
 
 
 async def test_input_goes_in(loop: Loop) -> None:
-    process = await asyncio.create_subprocess_exec("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        "cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert await process.communicate(b"through") == (b"through", None)
     assert process.returncode == 0
 
 
 @pytest.mark.parametrize("size", [65_537, 1_000_000])
 async def test_much_data_goes_through_cat(loop: Loop, size: int) -> None:
-    process = await asyncio.create_subprocess_exec("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        "cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     data = os.urandom(1000) * (size // 1000) + b"t" * (size % 1000)
     out, _ = await process.communicate(data)
     assert out == data
 
 
 async def test_many_lines_go_through_cat(loop: Loop) -> None:
-    process = await asyncio.create_subprocess_exec("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        "cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     out, _ = await process.communicate(b"".join(b"%d\n" % i for i in range(9000)))
     assert out.count(b"\n") == 9000
 
 
 async def test_a_shell_command_runs(loop: Loop) -> None:
-    process = await asyncio.create_subprocess_shell("echo $((6 * 7)); exit 5", stdout=subprocess.PIPE)
+    process = await asyncio.create_subprocess_shell(
+        "echo $((6 * 7)); exit 5", stdout=subprocess.PIPE
+    )
     assert await process.communicate() == (b"42\n", None)
     assert process.returncode == 5
 
 
 async def test_a_process_can_be_talked_to_line_by_line(loop: Loop) -> None:
-    process = await asyncio.create_subprocess_exec("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        "cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert process.stdin is not None
     assert process.stdout is not None
     for i in range(20):
@@ -97,7 +113,9 @@ async def test_a_missing_program_is_file_not_found(loop: Loop) -> None:
 
 
 async def test_stderr_can_go_where_stdout_goes(loop: Loop) -> None:
-    process = await asyncio.create_subprocess_shell("echo out; echo err >&2", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = await asyncio.create_subprocess_shell(
+        "echo out; echo err >&2", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     assert await process.communicate() == (b"out\nerr\n", None)
 
 
@@ -109,7 +127,10 @@ async def test_devnull_swallows(loop: Loop) -> None:
 
 async def test_cwd_and_env_are_the_childs(loop: Loop, tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_shell(
-        "pwd; echo $MINE", stdout=subprocess.PIPE, cwd=tmp_path, env={"MINE": "yes", "PATH": os.environ["PATH"]}
+        "pwd; echo $MINE",
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+        env={"MINE": "yes", "PATH": os.environ["PATH"]},
     )
     out, _ = await process.communicate()
     assert out.decode().splitlines() == [str(tmp_path), "yes"]
@@ -118,7 +139,9 @@ async def test_cwd_and_env_are_the_childs(loop: Loop, tmp_path: Path) -> None:
 async def test_pass_fds_and_new_session_reach_the_child(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
     process = await _python(
-        f"import os; os.write({write_fd}, b'%d' % os.getsid(0))", pass_fds=[write_fd], start_new_session=True
+        f"import os; os.write({write_fd}, b'%d' % os.getsid(0))",
+        pass_fds=[write_fd],
+        start_new_session=True,
     )
     await process.wait()
     assert os.read(read_fd, 20) == b"%d" % process.pid
@@ -203,13 +226,15 @@ async def test_closing_the_transport_kills_the_process_and_reaps_it(loop: Loop) 
             events.append("lost")
             ended.set_result(None)
 
-    transport, _ = await loop.subprocess_exec(Protocol, "sleep", "100", stdin=None, stdout=None, stderr=None)
+    transport, _ = await loop.subprocess_exec(
+        Protocol, "sleep", "100", stdin=None, stdout=None, stderr=None
+    )
     pid = transport.get_pid()
     transport.close()
     await ended
     assert "lost" in events
     with pytest.raises(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+        os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222  it does not wait
 
 
 async def test_the_kinds_of_arguments_are_checked(loop: Loop) -> None:
@@ -231,7 +256,9 @@ async def test_no_zombies_and_no_fds_stay(loop: Loop) -> None:
     gc.collect()
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(10):
-        process = await asyncio.create_subprocess_exec("true", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            "true", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         await process.communicate()
     del process
     gc.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import weakref
@@ -164,10 +165,8 @@ async def test_a_task_cancelled_before_its_first_step_never_runs(loop: Loop) -> 
 
 async def test_a_task_may_swallow_its_cancellation(loop: Loop) -> None:
     async def stubborn() -> str:
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await loop.create_future()
-        except asyncio.CancelledError:
-            pass
         return "still here"
 
     task = loop.create_task(stubborn())
@@ -247,7 +246,9 @@ async def test_stdlib_tasks_made_by_hand_run_on_the_loop(loop: Loop) -> None:
     assert await task == "by hand"
 
 
-async def test_an_exception_that_nobody_fetched_is_reported_when_the_task_goes(loop: Loop, reports: Reports) -> None:
+async def test_an_exception_that_nobody_fetched_is_reported_when_the_task_goes(
+    loop: Loop, reports: Reports
+) -> None:
     async def fails() -> None:
         raise LookupError("lost")
 

@@ -60,7 +60,9 @@ def test_a_timer_cancelled_by_an_earlier_timer_of_the_same_turn_never_fires(loop
     assert fired == []
 
 
-@pytest.mark.asyncio_bug("a timer may fire early by the clock's resolution, which the loop adds to now")
+@pytest.mark.asyncio_bug(
+    "a timer may fire early by the clock's resolution, which the loop adds to now"
+)
 def test_a_timer_never_fires_early(loop: Loop) -> None:
     early: list[float] = []
     left = 300
@@ -239,7 +241,9 @@ def test_a_timer_keeps_its_deadline_over_two_runs(loop: Loop) -> None:
 
 
 @pytest.mark.parametrize("delay", [0, 0.001])
-def test_call_later_returns_its_timer_for_cancelling_from_the_callback(loop: Loop, delay: float) -> None:
+def test_call_later_returns_its_timer_for_cancelling_from_the_callback(
+    loop: Loop, delay: float
+) -> None:
     timers: list[asyncio.TimerHandle] = []
 
     def callback() -> None:

@@ -13,6 +13,7 @@ from .support import (
     Loop,
     Recorder,
     Reports,
+    Serving,
     client_tls,
     connected,
     port_of,
@@ -36,10 +37,14 @@ async def _server(loop: Loop, factory: Any = Echo, **kwargs: Any) -> asyncio.Abs
     return await loop.create_server(factory, "127.0.0.1", 0, ssl=server_tls(), **kwargs)
 
 
-async def _connect(loop: Loop, server: asyncio.AbstractServer, **kwargs: Any) -> tuple[Any, Recorder]:
+async def _connect(
+    loop: Loop, server: asyncio.AbstractServer, **kwargs: Any
+) -> tuple[Any, Recorder]:
     kwargs.setdefault("ssl", client_tls())
     kwargs.setdefault("server_hostname", "localhost")
-    transport, protocol = await loop.create_connection(Recorder, "127.0.0.1", port_of(server), **kwargs)
+    transport, protocol = await loop.create_connection(
+        Recorder, "127.0.0.1", port_of(server), **kwargs
+    )
     return transport, protocol
 
 
@@ -71,17 +76,16 @@ async def test_much_data_arrives_whole_and_in_order(loop: Loop) -> None:
 
 
 async def test_close_flushes_and_tells_the_other_side(loop: Loop) -> None:
-    made: list[Recorder] = []
-    server = await _server(loop, lambda: made.append(Recorder()) or made[-1])
+    serving = Serving()
+    server = await _server(loop, serving)
     transport, protocol = await _connect(loop, server)
     transport.write(b"x" * 1_000_000)
     transport.close()
     assert await protocol.lost is None
-    while not made:
-        await asyncio.sleep(0)
-    assert await made[0].lost is None
-    assert len(made[0].data) == 1_000_000
-    assert made[0].events[-2:] == ["eof", "lost"]
+    [accepted] = await serving.made(1)
+    assert await accepted.lost is None
+    assert len(accepted.data) == 1_000_000
+    assert accepted.events[-2:] == ["eof", "lost"]
     await _end(server)
 
 
@@ -101,7 +105,9 @@ async def test_extra_info_tells_about_the_session(loop: Loop) -> None:
 
 async def test_the_host_is_the_server_hostname_if_none_is_given(loop: Loop) -> None:
     server = await _server(loop)
-    transport, protocol = await loop.create_connection(Recorder, "127.0.0.1", port_of(server), ssl=client_tls())
+    transport, protocol = await loop.create_connection(
+        Recorder, "127.0.0.1", port_of(server), ssl=client_tls()
+    )
     assert transport.get_extra_info("ssl_object").server_hostname == "127.0.0.1"
     await _end(server, protocol)
 
@@ -134,16 +140,17 @@ async def test_client_certificates_are_seen_by_the_server(loop: Loop) -> None:
     from .support import CERTS
 
     theirs.load_verify_locations(CERTS / "stranger.pem")
-    made: list[Recorder] = []
-    server = await loop.create_server(lambda: made.append(Recorder()) or made[-1], "127.0.0.1", 0, ssl=theirs)
+    serving = Serving()
+    server = await loop.create_server(serving, "127.0.0.1", 0, ssl=theirs)
     mine = client_tls()
     mine.load_cert_chain(CERTS / "stranger.pem")
     transport, protocol = await _connect(loop, server, ssl=mine)
     transport.write(b"x")
-    while not made:
-        await asyncio.sleep(0)
-    await made[0].received(1)
-    assert made[0].transport.get_extra_info("peercert")["subject"] == ((("commonName", "stranger"),),)
+    [accepted] = await serving.made(1)
+    await accepted.received(1)
+    assert accepted.transport.get_extra_info("peercert")["subject"] == (
+        (("commonName", "stranger"),),
+    )
     await _end(server, protocol)
 
 
@@ -178,7 +185,9 @@ async def test_a_peer_that_does_not_speak_tls_is_an_ssl_error(loop: Loop, report
     await turns(5)
 
 
-async def test_a_peer_that_hangs_up_during_the_handshake_is_a_connection_error(loop: Loop, reports: Reports) -> None:
+async def test_a_peer_that_hangs_up_during_the_handshake_is_a_connection_error(
+    loop: Loop, reports: Reports
+) -> None:
     class HangsUp(asyncio.Protocol):
         def data_received(self, data: bytes) -> None:
             self.transport.close()
@@ -196,15 +205,20 @@ async def test_a_peer_that_hangs_up_during_the_handshake_is_a_connection_error(l
 
 async def test_a_handshake_that_takes_too_long_is_aborted(loop: Loop) -> None:
     server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
-    with pytest.raises(ConnectionAbortedError, match="SSL handshake is taking longer than 0.01 seconds: aborting the connection"):
+    with pytest.raises(
+        ConnectionAbortedError,
+        match="SSL handshake is taking longer than 0.01 seconds: aborting the connection",
+    ):
         await _connect(loop, server, ssl_handshake_timeout=0.01)
     server.close()
     await turns(5)
 
 
-async def test_a_server_aborts_a_client_that_never_shakes_hands(loop: Loop, reports: Reports) -> None:
+async def test_a_server_aborts_a_client_that_never_shakes_hands(
+    loop: Loop, reports: Reports
+) -> None:
     server = await _server(loop, ssl_handshake_timeout=0.01)
-    transport, protocol = await loop.create_connection(Recorder, "127.0.0.1", port_of(server))
+    _, protocol = await loop.create_connection(Recorder, "127.0.0.1", port_of(server))
     await protocol.lost
     reports.clear()
     server.close()
@@ -212,11 +226,13 @@ async def test_a_server_aborts_a_client_that_never_shakes_hands(loop: Loop, repo
 
 
 @pytest.mark.asyncio_bug("it leaves the socket to the garbage collector, which warns")
-@pytest.mark.parametrize("timeout", [0, -1])
-async def test_a_timeout_that_makes_no_sense_is_a_value_error(loop: Loop, timeout: int) -> None:
+@pytest.mark.parametrize("seconds", [0, -1])
+async def test_a_timeout_that_makes_no_sense_is_a_value_error(loop: Loop, seconds: int) -> None:
     server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
-    with pytest.raises(ValueError, match=f"ssl_handshake_timeout should be a positive number, got {timeout}"):
-        await _connect(loop, server, ssl_handshake_timeout=timeout)
+    with pytest.raises(
+        ValueError, match=f"ssl_handshake_timeout should be a positive number, got {seconds}"
+    ):
+        await _connect(loop, server, ssl_handshake_timeout=seconds)
     server.close()
     await turns(5)
 
@@ -261,7 +277,10 @@ async def test_start_tls_that_fails_raises_and_closes(loop: Loop, reports: Repor
 
 async def test_start_tls_wants_a_context(loop: Loop) -> None:
     async with connected(Recorder, Recorder) as pair:
-        with pytest.raises(TypeError, match="^sslcontext is expected to be an instance of ssl.SSLContext, got None$"):
+        with pytest.raises(
+            TypeError,
+            match="^sslcontext is expected to be an instance of ssl.SSLContext, got None$",
+        ):
             await loop.start_tls(pair.client_transport, pair.client, None)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="is not supported by start_tls"):
             await loop.start_tls(object(), pair.client, client_tls())  # type: ignore[arg-type]
@@ -284,22 +303,20 @@ async def test_tls_over_tls_works(loop: Loop) -> None:
 
 
 async def test_flow_control_works_through_tls(loop: Loop) -> None:
-    made: list[Recorder] = []
-    server = await _server(loop, lambda: made.append(Recorder()) or made[-1])
+    serving = Serving()
+    server = await _server(loop, serving)
     transport, protocol = await _connect(loop, server)
-    while not made:
-        await asyncio.sleep(0)
-    await asyncio.shield(made[0].made)
-    made[0].transport.pause_reading()
+    [accepted] = await serving.made(1)
+    accepted.transport.pause_reading()
     written = 0
     while "pause" not in protocol.events:
         transport.write(b"x" * 100_000)
         written += 100_000
         await asyncio.sleep(0)
-    made[0].transport.resume_reading()
-    await made[0].received(written)
-    while "resume" not in protocol.events:
-        await asyncio.sleep(0)
+    accepted.transport.resume_reading()
+    await accepted.received(written)
+    await turns(5)
+    assert protocol.events[-1] == "resume"
     await _end(server, protocol)
 
 
@@ -378,10 +395,12 @@ async def test_a_blocking_client_of_the_ssl_module_is_served(loop: Loop) -> None
     server = await _server(loop)
 
     def client() -> bytes:
-        with socket.create_connection(("127.0.0.1", port_of(server))) as raw:
-            with client_tls().wrap_socket(raw, server_hostname="localhost") as sock:
-                sock.sendall(b"from a thread")
-                return sock.recv(100)
+        with (
+            socket.create_connection(("127.0.0.1", port_of(server))) as raw,
+            client_tls().wrap_socket(raw, server_hostname="localhost") as sock,
+        ):
+            sock.sendall(b"from a thread")
+            return sock.recv(100)
 
     assert await loop.run_in_executor(None, client) == b"from a thread"
     await _end(server)

@@ -27,7 +27,9 @@ async def test_the_names_stay_known_after_the_close(loop: Loop) -> None:
         pair.client_transport.close()
         await pair.client.lost
         await turns(2)
-        assert [pair.client_transport.get_extra_info(key) for key in ("sockname", "peername")] == names
+        assert [
+            pair.client_transport.get_extra_info(key) for key in ("sockname", "peername")
+        ] == names
 
 
 async def test_unix_transports_have_names_too(loop: Loop) -> None:
@@ -90,7 +92,9 @@ async def test_the_repr_tells_when_it_is_closing_or_closed(loop: Loop) -> None:
         pair.server_transport.abort()
         await pair.client.lost
         await turns(2)
-        assert " closed " in repr(pair.client_transport) or " closing " in repr(pair.client_transport)
+        assert " closed " in repr(pair.client_transport) or " closing " in repr(
+            pair.client_transport
+        )
 
 
 async def test_protocols_of_streams_see_the_same_info(loop: Loop) -> None:

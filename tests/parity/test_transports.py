@@ -104,7 +104,9 @@ async def test_abort_drops_what_was_not_sent_yet(loop: Loop) -> None:
 
 
 @pytest.mark.parametrize("method", ["close", "abort"])
-async def test_connection_lost_is_never_called_from_close_or_abort_themselves(loop: Loop, method: str) -> None:
+async def test_connection_lost_is_never_called_from_close_or_abort_themselves(
+    loop: Loop, method: str
+) -> None:
     async with connected(Recorder, Recorder) as pair:
         getattr(pair.client_transport, method)()
         assert not pair.client.lost.done()

@@ -242,7 +242,9 @@ def test_a_done_callback_runs_in_a_later_turn(loop: Loop) -> None:
     assert order == ["set", "callback", "after"]
 
 
-def test_an_exception_in_a_reader_is_reported_and_the_reader_stays(loop: Loop, reports: Reports) -> None:
+def test_an_exception_in_a_reader_is_reported_and_the_reader_stays(
+    loop: Loop, reports: Reports
+) -> None:
     a, b = nonblocking_pair()
     calls = 0
 

@@ -91,7 +91,9 @@ async def test_the_file_stays_where_that_is_wanted(loop: Loop, tmp_path: Path) -
 
 
 @pytest.mark.asyncio_since(3, 13, "the file is removed from 3.13 on")
-async def test_a_file_that_belongs_to_someone_else_by_now_is_not_removed(loop: Loop, tmp_path: Path) -> None:
+async def test_a_file_that_belongs_to_someone_else_by_now_is_not_removed(
+    loop: Loop, tmp_path: Path
+) -> None:
     path = tmp_path / "socket"
     server = await loop.create_unix_server(Recorder, str(path))
     path.unlink()
@@ -157,14 +159,38 @@ async def test_a_path_that_is_too_long_is_an_os_error(loop: Loop, tmp_path: Path
     ("method", "kwargs", "text"),
     [
         ("create_unix_server", {}, "path was not specified, and no sock specified"),
-        ("create_unix_server", {"path": "x", "sock": "unix"}, "path and sock can not be specified at the same time"),
+        (
+            "create_unix_server",
+            {"path": "x", "sock": "unix"},
+            "path and sock can not be specified at the same time",
+        ),
         ("create_unix_server", {"sock": "tcp"}, "A UNIX Domain Stream Socket was expected, got .*"),
-        ("create_unix_server", {"path": "x", "ssl_handshake_timeout": 1}, "ssl_handshake_timeout is only meaningful with ssl"),
+        (
+            "create_unix_server",
+            {"path": "x", "ssl_handshake_timeout": 1},
+            "ssl_handshake_timeout is only meaningful with ssl",
+        ),
         ("create_unix_connection", {}, "no path and sock were specified"),
-        ("create_unix_connection", {"path": "x", "sock": "unix"}, "path and sock can not be specified at the same time"),
-        ("create_unix_connection", {"sock": "tcp"}, "A UNIX Domain Stream Socket was expected, got .*"),
-        ("create_unix_connection", {"path": "x", "server_hostname": "y"}, "server_hostname is only meaningful with ssl"),
-        ("create_unix_connection", {"path": "x", "ssl": True}, "you have to pass server_hostname when using ssl"),
+        (
+            "create_unix_connection",
+            {"path": "x", "sock": "unix"},
+            "path and sock can not be specified at the same time",
+        ),
+        (
+            "create_unix_connection",
+            {"sock": "tcp"},
+            "A UNIX Domain Stream Socket was expected, got .*",
+        ),
+        (
+            "create_unix_connection",
+            {"path": "x", "server_hostname": "y"},
+            "server_hostname is only meaningful with ssl",
+        ),
+        (
+            "create_unix_connection",
+            {"path": "x", "ssl": True},
+            "you have to pass server_hostname when using ssl",
+        ),
     ],
 )
 async def test_arguments_that_make_no_sense_are_a_value_error(
@@ -192,7 +218,9 @@ async def test_the_peers_credentials_can_be_asked_for(loop: Loop) -> None:
 
     async with connected(Recorder, Recorder, unix=True) as pair:
         sock = pair.server_transport.get_extra_info("socket")
-        pid, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        pid, uid, _ = struct.unpack(
+            "3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        )
         assert (pid, uid) == (os.getpid(), os.getuid())
 
 

@@ -22,11 +22,16 @@ async def test_write_takes_bytes_bytearray_and_memoryview(loop: Loop, data: Any)
         assert await pair.server.received(3) == b"abc"
 
 
-@pytest.mark.parametrize("data", ["text", 5, None, [b"x"], array.array("b", b"abc"), object()], ids=lambda d: type(d).__name__)
+@pytest.mark.parametrize(
+    "data",
+    ["text", 5, None, [b"x"], array.array("b", b"abc"), object()],
+    ids=lambda d: type(d).__name__,
+)
 async def test_write_of_something_else_is_a_type_error(loop: Loop, data: Any) -> None:
     async with connected(Recorder, Recorder) as pair:
         with pytest.raises(
-            TypeError, match="^data argument must be a bytes-like object, not " + repr(type(data).__name__)
+            TypeError,
+            match="^data argument must be a bytes-like object, not " + repr(type(data).__name__),
         ):
             pair.client_transport.write(data)
 
@@ -95,7 +100,9 @@ async def test_writelines_takes_empty_chunks(loop: Loop) -> None:
 
 
 @pytest.mark.parametrize("chunks", [[], [b""], [b"", bytearray()]], ids=repr)
-async def test_writelines_of_nothing_does_not_block_what_comes_after(loop: Loop, chunks: list[bytes]) -> None:
+async def test_writelines_of_nothing_does_not_block_what_comes_after(
+    loop: Loop, chunks: list[bytes]
+) -> None:
     async with connected(Recorder, Recorder) as pair:
         pair.client_transport.writelines(chunks)
         pair.client_transport.write(b"after")
@@ -147,7 +154,9 @@ async def test_writing_after_connection_lost_is_dropped_and_in_the_end_warned_of
         assert caplog.records == []
         for _ in range(3):
             pair.client_transport.write(b"x")
-        assert {record.getMessage() for record in caplog.records} == {"socket.send() raised exception."}
+        assert {record.getMessage() for record in caplog.records} == {
+            "socket.send() raised exception."
+        }
         assert all(record.levelname == "WARNING" for record in caplog.records)
 
 
