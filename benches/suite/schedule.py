@@ -71,12 +71,12 @@ class IdleConnections:
     async def open(self) -> None:
         """Connect all, and wait until the server has them."""
         loop = asyncio.get_running_loop()
-        # Kept, because not every loop keeps the socket that it is given.
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        listener = socket.create_server(("127.0.0.1", 0))
+        # Asked before, because a loop may take the descriptor out of the socket that it is given.
+        address = listener.getsockname()
         self._server = await loop.create_server(
-            lambda: _Idle(self), sock=self._listener, backlog=IDLE_CONNECTIONS
+            lambda: _Idle(self), sock=listener, backlog=IDLE_CONNECTIONS
         )
-        address = self._listener.getsockname()
         self._clients = [socket.create_connection(address) for _ in range(IDLE_CONNECTIONS)]
         await self._settled.wait()
 
