@@ -3,7 +3,7 @@
 //! `aioxide.EventLoop` is a Python class over this one: what runs per callback, per task step or
 //! per packet is here, what runs once per connection or per loop is there.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -112,8 +112,8 @@ pub(crate) struct State {
     pub(crate) unflushed: Vec<Py<Stream>>,
     /// Which socket object the kernel watches under each descriptor, for `sock_*` operations.
     pub(crate) owners: Owners,
-    /// Descriptors that belong to stream transports.
-    pub(crate) stream_fds: HashSet<RawFd>,
+    /// Which stream transport each descriptor belongs to, by the address of its native half.
+    pub(crate) stream_fds: HashMap<RawFd, usize>,
     /// The thread that runs the loop, while it runs.
     thread: Option<ThreadId>,
 }
@@ -194,7 +194,7 @@ impl EventLoop {
 
     /// Whether `fd` belongs to a stream transport.
     pub(crate) fn is_stream(&self, py: Python<'_>, fd: RawFd) -> bool {
-        self.with(py, |state| state.stream_fds.contains(&fd))
+        self.with(py, |state| state.stream_fds.contains_key(&fd))
     }
 
     /// The wait that is under way for `fd` in this direction.
@@ -258,7 +258,7 @@ impl EventLoop {
             sources: Sources::new(Arc::clone(&reactor)),
             unflushed: Vec::new(),
             owners: Owners::new(),
-            stream_fds: HashSet::new(),
+            stream_fds: HashMap::new(),
             thread: None,
         };
         Ok(Self {

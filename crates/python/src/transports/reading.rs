@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rustix::io::Errno;
 
-use super::stream::{Receiver, Stream};
+use super::stream::{Receiver, Stream, Telling};
 use crate::errors::os_error;
 use crate::event_loop::{SCRATCH_SIZE, ends_the_loop};
 use crate::raw::{bytes, context};
@@ -189,11 +189,7 @@ impl Stream {
         match answered {
             Ok(true) => {
                 self.with(py, |state| state.has_read_eof = true);
-                let reader = self
-                    .event_loop
-                    .get()
-                    .with(py, |state| state.sources.unwatch(self.fd, Direction::Read));
-                drop(reader);
+                self.unwatch(py, Direction::Read, Telling::AtOnce);
                 Ok(())
             }
             Ok(false) => self.tell_transport(py, intern!(py, "close"), ()),

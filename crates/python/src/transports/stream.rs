@@ -76,6 +76,15 @@ impl State {
     }
 }
 
+/// When the kernel learns that a watch has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// At once: the descriptor is about to be closed, or would be reported again and again.
+    AtOnce,
+    /// Only if an event arrives for nobody: the watch is likely to go on soon.
+    IfAsked,
+}
+
 /// The native half of a stream transport.
 #[pyclass(module = "aioxide._core", frozen, weakref)]
 pub(crate) struct Stream {
@@ -83,6 +92,8 @@ pub(crate) struct Stream {
     /// The socket object: it owns the descriptor.
     pub(super) sock: Py<PyAny>,
     pub(super) fd: RawFd,
+    /// Tells this stream from others that get the same descriptor number.
+    identity: usize,
     /// Every callback of the protocol runs in it.
     pub(super) context: Py<PyContext>,
     pub(super) state: Guarded<State>,
@@ -133,13 +144,29 @@ impl Stream {
         )
     }
 
-    /// Tells the kernel that the descriptor is of no more interest.
-    fn forget_source(&self, py: Python<'_>) {
-        let watchers = self
-            .event_loop
-            .get()
-            .with(py, |state| state.sources.forget(self.fd));
-        drop(watchers);
+    /// Whether the socket is still open under the number that it had: somebody may have closed it behind us.
+    pub(super) fn has_its_descriptor(&self, py: Python<'_>) -> bool {
+        let fd = self.sock.bind(py).call_method0(intern!(py, "fileno"));
+        fd.and_then(|fd| fd.extract::<RawFd>())
+            .is_ok_and(|fd| fd == self.fd)
+    }
+
+    /// Stops watching, unless the descriptor's number is somebody else's by now; whether there was a watch.
+    ///
+    /// A socket that was closed behind the transport leaves a number that the next one takes over.
+    pub(super) fn unwatch(&self, py: Python<'_>, direction: Direction, telling: Telling) -> bool {
+        let watcher = self.event_loop.get().with(py, |state| {
+            let is_ours = matches!(state.sources.watcher(self.fd, direction),
+                Some(Watcher::Stream(stream)) if std::ptr::eq(stream.get(), self));
+            if !is_ours {
+                return None;
+            }
+            match telling {
+                Telling::AtOnce => state.sources.unwatch(self.fd, direction),
+                Telling::IfAsked => state.sources.disarm(self.fd, direction),
+            }
+        });
+        watcher.is_some()
     }
 
     /// Moves to *lost*: drops what is queued and schedules `connection_lost`.
@@ -154,7 +181,8 @@ impl Stream {
             true
         });
         if is_first {
-            self.forget_source(py);
+            self.unwatch(py, Direction::Read, Telling::AtOnce);
+            self.unwatch(py, Direction::Write, Telling::AtOnce);
             self.tell_transport(py, intern!(py, "_schedule_connection_lost"), (error,))?;
         }
         Ok(())
@@ -211,9 +239,10 @@ impl Stream {
         let py = event_loop.py();
         event_loop.get().check_closed()?;
         let fd: RawFd = sock.call_method0(intern!(py, "fileno"))?.extract()?;
+        let identity = transport.as_ptr().addr();
         event_loop
             .get()
-            .with(py, |state| state.stream_fds.insert(fd));
+            .with(py, |state| state.stream_fds.insert(fd, identity));
         disable_nagle(fd);
         let state = State {
             protocol: Some(protocol.clone().unbind()),
@@ -237,6 +266,7 @@ impl Stream {
             event_loop: event_loop.clone().unbind(),
             sock: sock.clone().unbind(),
             fd,
+            identity,
             context: context::copy_current(py)?,
             state: Guarded::new(state),
         })
@@ -303,11 +333,7 @@ impl Stream {
             was_reading
         });
         if was_reading {
-            let watcher = self
-                .event_loop
-                .get()
-                .with(py, |state| state.sources.disarm(self.fd, Direction::Read));
-            drop(watcher);
+            self.unwatch(py, Direction::Read, Telling::IfAsked);
         }
     }
 
@@ -318,7 +344,7 @@ impl Stream {
             state.is_read_paused = was_paused && state.is_closing;
             was_paused && state.is_reading()
         });
-        if is_reading {
+        if is_reading && slf.get().has_its_descriptor(slf.py()) {
             Self::watch_reading(slf, false)
         } else {
             Ok(())
@@ -333,10 +359,7 @@ impl Stream {
         if !is_first {
             return Ok(());
         }
-        let reader = stream.event_loop.get().with(py, |state| {
-            state.sources.unwatch(stream.fd, Direction::Read)
-        });
-        drop(reader);
+        stream.unwatch(py, Direction::Read, Telling::AtOnce);
         stream.flush(slf)
     }
 
@@ -358,10 +381,13 @@ impl Stream {
 
     /// Lets go of protocol, transport and descriptor; the Python half closes the socket next.
     fn detach(&self, py: Python<'_>) {
-        self.forget_source(py);
-        self.event_loop
-            .get()
-            .with(py, |state| state.stream_fds.remove(&self.fd));
+        self.unwatch(py, Direction::Read, Telling::AtOnce);
+        self.unwatch(py, Direction::Write, Telling::AtOnce);
+        self.event_loop.get().with(py, |state| {
+            if state.stream_fds.get(&self.fd) == Some(&self.identity) {
+                state.stream_fds.remove(&self.fd);
+            }
+        });
         let released = self.with(py, |state| {
             state.is_closing = true;
             state.lost_count = state.lost_count.max(1);

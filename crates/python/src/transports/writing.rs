@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 use rustix::io::Errno;
 
-use super::stream::Stream;
+use super::stream::{Stream, Telling};
 use crate::errors::os_error;
 use crate::event_loop::Watcher;
 
@@ -144,13 +144,7 @@ impl Stream {
         if self.with(py, |state| state.outgoing.is_empty()) {
             return Ok(true);
         }
-        // Somebody may have closed the socket behind us, and its number may be another's by now.
-        let fd = self
-            .sock
-            .bind(py)
-            .call_method0(intern!(py, "fileno"))
-            .and_then(|fd| fd.extract::<i32>());
-        if !fd.is_ok_and(|fd| fd == self.fd) {
+        if !self.has_its_descriptor(py) {
             return Err(Errno::BADF);
         }
         self.with(py, |state| state.outgoing.send(py, self.fd))
@@ -158,14 +152,7 @@ impl Stream {
 
     fn after_all_sent(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let writer = self.event_loop.get().with(py, |state| {
-            state
-                .sources
-                .watcher(self.fd, Direction::Write)
-                .is_some()
-                .then(|| state.sources.unwatch(self.fd, Direction::Write))
-        });
-        drop(writer);
+        self.unwatch(py, Direction::Write, Telling::AtOnce);
         self.resume_protocol(py)?;
         let (is_closing, shuts_down, waiter) = self.with(py, |state| {
             // The protocol may have written again while it was told to go on.
