@@ -21,6 +21,10 @@ _leave_task = _tasks._py_leave_task
 current_task = getattr(_tasks, "_py_current_task", _tasks.current_task)
 all_tasks = getattr(_tasks, "_py_all_tasks", _tasks.all_tasks)
 
+if hasattr(_futures, "_py_future_add_to_awaited_by"):
+    future_add_to_awaited_by = _futures._py_future_add_to_awaited_by
+    future_discard_from_awaited_by = _futures._py_future_discard_from_awaited_by
+
 if hasattr(_tasks, "create_eager_task_factory"):
     create_eager_task_factory = _tasks.create_eager_task_factory
     eager_task_factory = create_eager_task_factory(Task)
