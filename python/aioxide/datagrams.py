@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import stat
+import sys
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+# Bug-fix releases of 3.11 and 3.12 changed the words, as more than UDP sockets will do.
+_KNOWS_ONLY_UDP = sys.version_info < (3, 11, 8) or (3, 12) <= sys.version_info < (3, 12, 2)
+_WHAT_WAS_EXPECTED = f"A {'UDP Socket' if _KNOWS_ONLY_UDP else 'datagram socket'} was expected"
 
 
 class _Candidate(NamedTuple):
@@ -181,7 +186,7 @@ class Datagrams(Watchers):
 
 def _check_datagram_socket(sock: socket.socket, options: dict[str, Any]) -> None:
     if sock.type == socket.SOCK_STREAM:
-        raise ValueError(f"A datagram socket was expected, got {sock!r}")
+        raise ValueError(f"{_WHAT_WAS_EXPECTED}, got {sock!r}")
     given = ", ".join(f"{name}={value}" for name, value in options.items() if value)
     if given:
         raise ValueError(
