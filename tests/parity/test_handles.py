@@ -31,6 +31,17 @@ def test_call_soon_returns_something_with_cancel_and_cancelled(loop: Loop) -> No
     assert handle.cancelled() is True
 
 
+def test_handles_are_asyncios_handles(loop: Loop) -> None:
+    handle, threadsafe = loop.call_soon(_noop), loop.call_soon_threadsafe(_noop)
+    timer = loop.call_later(3600, _noop)
+    assert isinstance(handle, asyncio.Handle)
+    assert isinstance(threadsafe, asyncio.Handle)
+    assert isinstance(timer, asyncio.TimerHandle)
+    assert isinstance(timer, asyncio.Handle)
+    assert not isinstance(handle, asyncio.TimerHandle)
+    timer.cancel()
+
+
 def test_a_cancelled_handle_never_runs(loop: Loop) -> None:
     ran: list[int] = []
     handle = loop.call_soon(ran.append, 1)

@@ -41,6 +41,15 @@ def test_timers_with_negative_delays_fire_in_the_order_of_their_deadlines(loop: 
     assert fired == [-3, -2, -1]
 
 
+def test_deadlines_before_the_clock_began_keep_their_order(loop: Loop) -> None:
+    fired: list[float] = []
+    for when in (-1.0, -3.0, 0.0, -2.0, -1e9):
+        loop.call_at(when, fired.append, when)
+    loop.call_later(0.001, loop.stop)
+    loop.run_forever()
+    assert fired == [-1e9, -3.0, -2.0, -1.0, 0.0]
+
+
 def test_a_cancelled_timer_never_fires(loop: Loop) -> None:
     fired: list[str] = []
     loop.call_later(0.001, fired.append, "cancelled").cancel()

@@ -10,6 +10,8 @@ import pytest
 
 from .support import Loop, Recorder, connected, turns
 
+SINCE_3_12 = [(3, minor) for minor in range(12, 16)]
+
 
 @pytest.mark.parametrize(
     "data",
@@ -29,10 +31,10 @@ async def test_write_takes_bytes_bytearray_and_memoryview(loop: Loop, data: Any)
 )
 async def test_write_of_something_else_is_a_type_error(loop: Loop, data: Any) -> None:
     async with connected(Recorder, Recorder) as pair:
-        with pytest.raises(
-            TypeError,
-            match="^data argument must be a bytes-like object, not " + repr(type(data).__name__),
-        ):
+        # 3.14 says it in more words.
+        wanted = "(bytes-like|bytes, bytearray, or memoryview)"
+        text = f"^data argument must be a {wanted} object, not '{type(data).__name__}'$"
+        with pytest.raises(TypeError, match=text):
             pair.client_transport.write(data)
 
 
@@ -45,7 +47,7 @@ async def test_an_empty_write_is_nothing(loop: Loop) -> None:
         assert await pair.server.received(1) == b"x"
 
 
-@pytest.mark.asyncio_bug("it keeps a view of the caller's buffer", on=[(3, 12), (3, 13)])
+@pytest.mark.asyncio_bug("it keeps a view of the caller's buffer", on=SINCE_3_12)
 @pytest.mark.parametrize("filler", [0, 20_000_000])
 async def test_a_bytearray_may_be_changed_after_the_write(loop: Loop, filler: int) -> None:
     async with connected(Recorder, Recorder) as pair:
@@ -59,7 +61,7 @@ async def test_a_bytearray_may_be_changed_after_the_write(loop: Loop, filler: in
         assert got[-8:] == b"original"
 
 
-@pytest.mark.asyncio_bug("it keeps a view of the caller's buffer", on=[(3, 12), (3, 13)])
+@pytest.mark.asyncio_bug("it keeps a view of the caller's buffer", on=SINCE_3_12)
 async def test_a_memoryview_may_be_changed_after_the_write(loop: Loop) -> None:
     async with connected(Recorder, Recorder) as pair:
         pair.client_transport.write(b"f" * 20_000_000)
