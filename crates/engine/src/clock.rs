@@ -7,46 +7,54 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-const NANOS_PER_SECOND: u64 = 1_000_000_000;
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// A point in time, in nanoseconds since an origin that only the clock knows.
+///
+/// A clock's own times are not negative, but a deadline may lie before its origin: it is due, and
+/// deadlines keep their order there too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Instant(u64);
+pub struct Instant(i64);
 
 impl Instant {
-    /// The deadline that is never reached (584 years from the origin).
-    pub const NEVER: Self = Self(u64::MAX);
+    /// The deadline that is never reached (292 years from the origin).
+    pub const NEVER: Self = Self(i64::MAX);
     /// The origin of the clock.
     pub const ORIGIN: Self = Self(0);
 
-    /// The point `nanos` nanoseconds after the clock's origin.
+    /// The point `nanos` nanoseconds after the clock's origin; [`NEVER`](Self::NEVER) beyond the range.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
-        Self(nanos)
+        if nanos < i64::MAX as u64 {
+            Self(nanos.cast_signed())
+        } else {
+            Self::NEVER
+        }
     }
 
-    /// Nanoseconds since the clock's origin.
+    /// Nanoseconds since the clock's origin; zero for what lies before it.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
-        self.0
+        if self.0 < 0 {
+            0
+        } else {
+            self.0.cast_unsigned()
+        }
     }
 
     /// The first instant whose [`as_seconds`](Self::as_seconds) is not less than `seconds`.
     ///
     /// A timer set for `seconds` that waits for this instant is never early, not even by the
-    /// rounding between floating-point seconds and nanoseconds. Negative values and NaN are the
-    /// origin; what lies beyond the range (infinity too) is [`NEVER`](Self::NEVER).
+    /// rounding between floating-point seconds and nanoseconds. NaN is the origin; what lies beyond
+    /// the range (infinity too) is [`NEVER`](Self::NEVER), or 292 years before the origin.
     #[must_use]
     pub fn at_or_after_seconds(seconds: f64) -> Self {
-        let nanos = (seconds * 1e9).ceil();
-        if nanos.is_nan() || nanos <= 0.0 {
+        if seconds.is_nan() {
             return Self::ORIGIN;
         }
-        if nanos >= u64::MAX as f64 {
-            return Self::NEVER;
-        }
-        let mut instant = Self(nanos as u64);
-        while instant.as_seconds() < seconds {
+        // Converted with saturation: what is too large becomes i64::MAX, which is NEVER.
+        let mut instant = Self((seconds * 1e9).ceil() as i64);
+        while instant < Self::NEVER && instant.as_seconds() < seconds {
             instant.0 += 1;
         }
         instant
@@ -61,7 +69,8 @@ impl Instant {
     /// The time from `earlier` to this instant, or zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        let nanos = self.0.saturating_sub(earlier.0);
+        Duration::from_nanos(if nanos < 0 { 0 } else { nanos.cast_unsigned() })
     }
 }
 
@@ -85,8 +94,9 @@ pub struct MonotonicClock;
 impl Clock for MonotonicClock {
     fn now(&self) -> Instant {
         let time = clock_gettime(ClockId::Monotonic);
-        // The kernel keeps tv_sec and tv_nsec of this clock non-negative and normalised.
-        Instant(time.tv_sec.unsigned_abs() * NANOS_PER_SECOND + time.tv_nsec.unsigned_abs())
+        // The kernel keeps tv_sec and tv_nsec of this clock non-negative and normalised, and the
+        // machine has not been up for 292 years.
+        Instant(time.tv_sec * NANOS_PER_SECOND + time.tv_nsec)
     }
 }
 
@@ -107,15 +117,20 @@ mod tests {
     }
 
     #[test]
-    fn unreachable_and_past_deadlines_are_clamped() {
+    fn what_lies_beyond_the_range_is_clamped() {
         assert_eq!(Instant::at_or_after_seconds(f64::INFINITY), Instant::NEVER);
         assert_eq!(Instant::at_or_after_seconds(2f64.powi(55)), Instant::NEVER);
         assert_eq!(Instant::at_or_after_seconds(f64::NAN), Instant::ORIGIN);
-        assert_eq!(Instant::at_or_after_seconds(-1.0), Instant::ORIGIN);
-        assert_eq!(
-            Instant::at_or_after_seconds(f64::NEG_INFINITY),
-            Instant::ORIGIN
-        );
+        assert_eq!(Instant::from_nanos(u64::MAX), Instant::NEVER);
+        let earliest = Instant::at_or_after_seconds(f64::NEG_INFINITY);
+        assert!(earliest < Instant::at_or_after_seconds(-1e9));
+        assert_eq!(earliest.as_nanos(), 0);
+    }
+
+    #[test]
+    fn deadlines_before_the_origin_keep_their_order() {
+        let seconds = [-1e9, -3.0, -1.0, -1e-9, 0.0, 1e-9];
+        assert!(seconds.map(Instant::at_or_after_seconds).is_sorted());
     }
 
     proptest! {

@@ -6,6 +6,7 @@
 //! (where blocking calls go). The owner of a loop implements [`turn::Host`].
 
 pub mod clock;
+mod closable;
 pub mod inbox;
 pub mod pool;
 pub mod reactor;

@@ -109,7 +109,7 @@ fn turn<H: Host>(
 ) -> Result<(), Exit<H::Error>> {
     host.collect_inbox()?;
     let mut now = host.clock().now();
-    let plan = host.queues(|queues| plan(queues, now.since(*polled_at)));
+    let plan = host.queues(|queues| plan(queues, now, now.since(*polled_at)));
     match plan {
         Plan::Skip => {}
         Plan::Poll => poll(host, events, polled_at, now, |events| host.poll(events))?,
@@ -135,14 +135,15 @@ fn turn<H: Host>(
     Ok(())
 }
 
-fn plan<W: Cancellable>(queues: &Queues<W>, since_poll: Duration) -> Plan {
-    if queues.ready.is_empty() && !queues.is_stopping {
-        Plan::Park(
-            queues
-                .timers
-                .next_deadline()
-                .filter(|deadline| *deadline != Instant::NEVER),
-        )
+fn plan<W: Cancellable>(queues: &Queues<W>, now: Instant, since_poll: Duration) -> Plan {
+    let deadline = queues
+        .timers
+        .next_deadline()
+        .filter(|deadline| *deadline != Instant::NEVER);
+    // A timer that is due is as good as ready: a chain of them must not cost a poll for each.
+    let is_due = deadline.is_some_and(|deadline| deadline <= now);
+    if queues.ready.is_empty() && !is_due && !queues.is_stopping {
+        Plan::Park(deadline)
     } else if since_poll >= POLL_SKIP_MAX {
         Plan::Poll
     } else {

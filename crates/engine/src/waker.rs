@@ -7,9 +7,10 @@
 //! lost, whatever the queue is made of; loom checks that.
 
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
+use crate::closable::Closable;
 use crate::sync::{AtomicBool, Ordering, fence};
 
 /// The thing that makes a sleeping thread return from its poll.
@@ -20,25 +21,35 @@ pub trait Bell: Send + Sync {
 
 /// A bell that is an eventfd. Watched edge-triggered, so it never has to be read.
 #[derive(Debug)]
-pub struct EventBell(OwnedFd);
+pub struct EventBell(Closable);
 
 impl EventBell {
     /// Makes the eventfd. Fails when the process is out of file descriptors.
     pub fn new() -> Result<Self, Errno> {
-        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map(Self)
+        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map(Closable::new)
+            .map(Self)
     }
-}
 
-impl AsFd for EventBell {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+    /// Lends the descriptor, for a reactor to watch.
+    pub(crate) fn with_fd<R>(
+        &self,
+        access: impl FnOnce(BorrowedFd<'_>) -> Result<R, Errno>,
+    ) -> Result<R, Errno> {
+        self.0.with(access)
+    }
+
+    /// Closes the descriptor. Ringing does nothing from here on.
+    pub fn close(&self) {
+        self.0.close();
     }
 }
 
 impl Bell for EventBell {
     fn ring(&self) {
-        // Fails only with EAGAIN, when 2^64 - 2 rings are unread: then the poll returns anyway.
-        let _rung = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+        // Fails with EAGAIN, when 2^64 - 2 rings are unread: then the poll returns anyway. And with
+        // EBADF, when the loop is closed: then nobody sleeps.
+        let _rung = self.0.with(|fd| rustix::io::write(fd, &1u64.to_ne_bytes()));
     }
 }
 
@@ -137,7 +148,10 @@ mod tests {
         waker.announce_sleep();
         (0..100).for_each(|_| waker.wake());
         let mut count = [0; 8];
-        rustix::io::read(waker.bell(), &mut count).expect("rung");
+        waker
+            .bell()
+            .with_fd(|bell| rustix::io::read(bell, &mut count))
+            .expect("rung");
         assert_eq!(u64::from_ne_bytes(count), 1);
         drop(poll(&reactor, Some(Duration::ZERO)));
     }

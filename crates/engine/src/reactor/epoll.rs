@@ -1,13 +1,15 @@
 //! Linux's epoll. Timeouts in nanoseconds by `epoll_pwait2`, in milliseconds on kernels before 5.11.
 
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 
 use super::{Event, Interest, Reactor, Token};
+use crate::closable::Closable;
 use crate::sys;
+use crate::waker::EventBell;
 
 /// How many events one poll can return. More wait for the next poll: readiness is level-triggered.
 const EVENTS_MAX: usize = 256;
@@ -15,25 +17,28 @@ const EVENTS_MAX: usize = 256;
 /// An epoll instance.
 #[derive(Debug)]
 pub struct Epoll {
-    fd: OwnedFd,
+    fd: Closable,
 }
 
 impl Epoll {
     /// Makes an instance. Fails when the process is out of file descriptors.
     pub fn new() -> Result<Self, Errno> {
         Ok(Self {
-            fd: epoll::create(CreateFlags::CLOEXEC)?,
+            fd: Closable::new(epoll::create(CreateFlags::CLOEXEC)?),
         })
     }
 
     /// Watches a bell: edge-triggered, so that it need not be silenced.
-    pub fn add_bell(&self, bell: impl AsFd, token: Token) -> Result<(), Errno> {
-        epoll::add(
-            &self.fd,
-            bell,
-            EventData::new_u64(token.0),
-            EventFlags::IN | EventFlags::ET,
-        )
+    pub fn add_bell(&self, bell: &EventBell, token: Token) -> Result<(), Errno> {
+        let flags = EventFlags::IN | EventFlags::ET;
+        self.fd.with(|epoll| {
+            bell.with_fd(|bell| epoll::add(epoll, bell, EventData::new_u64(token.0), flags))
+        })
+    }
+
+    /// Closes the instance, and with it every watch. Each later call is refused with `EBADF`.
+    pub fn close(&self) {
+        self.fd.close();
     }
 }
 
@@ -55,36 +60,34 @@ fn event_of(event: &epoll::Event) -> Event {
 
 impl Reactor for Epoll {
     fn add(&self, fd: RawFd, interest: Interest, token: Token) -> Result<(), Errno> {
-        epoll::add(
-            &self.fd,
-            sys::borrow_fd(fd)?,
-            EventData::new_u64(token.0),
-            flags_of(interest),
-        )
+        let (source, data) = (sys::borrow_fd(fd)?, EventData::new_u64(token.0));
+        self.fd
+            .with(|epoll| epoll::add(epoll, source, data, flags_of(interest)))
     }
 
     fn modify(&self, fd: RawFd, interest: Interest, token: Token) -> Result<(), Errno> {
-        epoll::modify(
-            &self.fd,
-            sys::borrow_fd(fd)?,
-            EventData::new_u64(token.0),
-            flags_of(interest),
-        )
+        let (source, data) = (sys::borrow_fd(fd)?, EventData::new_u64(token.0));
+        self.fd
+            .with(|epoll| epoll::modify(epoll, source, data, flags_of(interest)))
     }
 
     fn delete(&self, fd: RawFd) -> Result<(), Errno> {
-        epoll::delete(&self.fd, sys::borrow_fd(fd)?)
+        let source = sys::borrow_fd(fd)?;
+        self.fd.with(|epoll| epoll::delete(epoll, source))
     }
 
     fn poll(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> Result<(), Errno> {
         events.clear();
         let mut buffer = [std::mem::MaybeUninit::<epoll::Event>::uninit(); EVENTS_MAX];
-        match sys::epoll_wait(self.fd.as_fd(), &mut buffer, timeout) {
-            Ok(reported) => events.extend(reported.iter().map(event_of)),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
+        let polled = self.fd.with(|epoll| {
+            let reported = sys::epoll_wait(epoll, &mut buffer, timeout)?;
+            events.extend(reported.iter().map(event_of));
+            Ok(())
+        });
+        match polled {
+            Err(Errno::INTR) => Ok(()),
+            result => result,
         }
-        Ok(())
     }
 }
 

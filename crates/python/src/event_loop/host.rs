@@ -211,19 +211,35 @@ impl EventLoop {
         let py = handle.py();
         let event_loop = call.event_loop().clone_ref(py);
         let event_loop = event_loop.bind(py);
-        let begin = event_loop
-            .get()
-            .is_debug()
-            .then(|| event_loop.get().clock.now());
+        if event_loop.get().is_debug() {
+            return Self::run_call_debugged(event_loop, handle, &mut call);
+        }
+        match call.run(py) {
+            Ok(()) => Ok(()),
+            Err(error) => Self::callback_failed(event_loop, handle, error),
+        }
+    }
+
+    /// Makes the call, names its handle to whoever asks meanwhile, and says so if it was slow.
+    fn run_call_debugged(
+        event_loop: &Bound<'_, Self>,
+        handle: &Bound<'_, Handle>,
+        call: &mut Call,
+    ) -> PyResult<()> {
+        let py = handle.py();
+        let slf = event_loop.get();
+        let begin = slf.clock.now();
+        let outer = slf
+            .current_handle
+            .replace(py, Some(handle.clone().unbind()));
         let result = match call.run(py) {
             Ok(()) => Ok(()),
             Err(error) => Self::callback_failed(event_loop, handle, error),
         };
-        if let Some(begin) = begin {
-            let seconds = event_loop.get().clock.now().since(begin).as_secs_f64();
-            if seconds >= event_loop.get().slow_callback_duration.get(py) {
-                event_loop.call_method1("_slow_callback", (handle, seconds))?;
-            }
+        drop(slf.current_handle.replace(py, outer));
+        let seconds = slf.clock.now().since(begin).as_secs_f64();
+        if seconds >= slf.slow_callback_duration.get(py) {
+            event_loop.call_method1("_slow_callback", (handle, seconds))?;
         }
         result
     }

@@ -138,6 +138,8 @@ pub(crate) struct EventLoop {
     /// The contexts that callbacks share.
     pub(crate) contexts: Contexts,
     task_factory: Guarded<Option<Py<PyAny>>>,
+    /// Debug mode only: the handle that is being called.
+    current_handle: Guarded<Option<Py<Handle>>>,
     /// Seconds after which debug mode calls a callback slow.
     slow_callback_duration: Guarded<f64>,
     is_debug: AtomicBool,
@@ -273,6 +275,7 @@ impl EventLoop {
             scratch: Guarded::new(None),
             contexts: Contexts::new(),
             task_factory: Guarded::new(None),
+            current_handle: Guarded::new(None),
             slow_callback_duration: Guarded::new(0.1),
             is_debug: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
@@ -321,6 +324,14 @@ impl EventLoop {
         self.slow_callback_duration.replace(py, seconds);
     }
 
+    /// Debug mode only: the handle that is being called.
+    #[getter(_current_handle)]
+    fn current_handle(&self, py: Python<'_>) -> Option<Py<Handle>> {
+        self.current_handle.with(py, |handle| {
+            handle.as_ref().map(|handle| handle.clone_ref(py))
+        })
+    }
+
     #[pyo3(name = "_check_closed")]
     fn check_closed_from_python(&self) -> PyResult<()> {
         self.check_closed()
@@ -350,6 +361,10 @@ impl EventLoop {
         if self.is_closed.swap(true, Ordering::Relaxed) {
             return;
         }
+        // The reactor first: then nothing has to be taken back from the kernel, and a forked child
+        // that closes its copy of the loop takes nothing from its parent.
+        self.reactor.close();
+        self.mailbox.waker.bell().close();
         self.release_everything(py);
         drop(self.scratch.replace(py, None));
         self.contexts.clear(py);
