@@ -140,6 +140,7 @@ class EventLoop(
         if self.get_debug():
             logger.debug("Close %r", self)
         self._close_native()
+        self._close_watchers()
         self._close_executor()
         self._close_subprocesses()
         self._close_signals()

@@ -31,10 +31,12 @@ class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
         "_executor_shutdown_called",
         "_origin_depth_before",
         "_pidfds",
+        "_reader_files",
         "_signal_handlers",
         "_signal_pipe",
         "_thread_id",
         "_transports",
+        "_writer_files",
     )
 
     _transports: WeakValueDictionary[int, asyncio.BaseTransport]

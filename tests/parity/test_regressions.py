@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -452,4 +453,54 @@ async def test_peers_address_families_survive_an_odd_socket(loop: Loop) -> None:
     assert transport.get_extra_info("socket").family == socket.AF_UNIX
     transport.close()
     await protocol.lost
+    b.close()
+
+
+def test_a_watched_object_lives_for_as_long_as_it_is_watched(loop: Loop) -> None:
+    a, b = nonblocking_pair()
+    number = a.fileno()
+    is_gone = weakref.ref(a)
+    loop.add_reader(a, loop.stop)
+    del a
+    gc.collect()
+    b.send(b"x")
+    loop.run_forever()
+    kept = is_gone()
+    assert kept is not None
+    assert kept.fileno() == number
+    kept.close()
+    assert loop.remove_reader(kept) is True
+    del kept
+    assert is_gone() is None
+    b.close()
+
+
+@pytest.mark.parametrize("direction", ["reader", "writer"])
+def test_a_watch_may_be_removed_by_an_object_that_was_closed(loop: Loop, direction: str) -> None:
+    other = {"reader": "writer", "writer": "reader"}[direction]
+    a, b = nonblocking_pair()
+    getattr(loop, f"add_{direction}")(a, int)
+    a.close()
+    assert getattr(loop, f"remove_{other}")(a) is False
+    assert getattr(loop, f"remove_{direction}")(a) is True
+    with pytest.raises(ValueError, match="Invalid file descriptor: -1"):
+        getattr(loop, f"remove_{direction}")(a)
+    b.close()
+
+
+@pytest.mark.asyncio_bug("a descriptor that was closed and given out again cannot be watched")
+async def test_a_closed_object_removes_no_watch_of_whoever_got_its_descriptor(loop: Loop) -> None:
+    a, b = nonblocking_pair()
+    number = a.fileno()
+    loop.add_reader(a, int)
+    a.close()
+    mine, theirs = nonblocking_pair()
+    assert mine.fileno() == number
+    transport, protocol = await loop.connect_accepted_socket(Recorder, mine)
+    assert loop.remove_reader(a) is False
+    theirs.send(b"still heard")
+    assert await protocol.received(11) == b"still heard"
+    transport.close()
+    await protocol.lost
+    theirs.close()
     b.close()
