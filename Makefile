@@ -23,7 +23,7 @@ help:
 	@echo "make run             all examples, on asyncio and on aioxide, compared in one table"
 	@echo "make run APP=x.py    your program on aioxide (its arguments: ARGS='...')"
 	@echo "make test            every test: engine, loom, Python, and CPython's own asyncio tests"
-	@echo "make conformance     CPython's own asyncio tests alone (narrow with ARGS='--files test_streams')"
+	@echo "make conformance     CPython's own asyncio tests on every CPython found, 3.11 to 3.14 (ARGS='--files test_streams')"
 	@echo "make bench           aioxide beside asyncio, uvloop and rloop (ARGS='...')"
 	@echo "make lint            formatting, lints, types, the stub, the house rules"
 	@echo "make docs            documentation of the Rust crates, under target/doc"
@@ -42,8 +42,8 @@ endif
 test: build $(stamps)/test
 	@$(python) tools/run_tests.py
 
-conformance: build
-	@$(python) tests/conformance/run.py --target aioxide $(ARGS)
+conformance: $(VENV)/pyvenv.cfg
+	@$(python) tests/conformance/matrix.py $(ARGS)
 
 bench: build $(stamps)/bench
 	@$(python) benches/run.py $(ARGS)
