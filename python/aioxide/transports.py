@@ -37,6 +37,9 @@ class StreamTransport(asyncio.Transport):
     _sendfile_compatible = _SendfileMode.TRY_NATIVE
     max_size = 256 * 1024
 
+    # Of the class, too: an object whose making failed is asked for it as it goes.
+    _sock: socket.socket | None = None
+
     def __init__(
         self,
         loop: EventLoop,
@@ -48,7 +51,6 @@ class StreamTransport(asyncio.Transport):
     ) -> None:
         super().__init__(extra)
         self._loop: EventLoop | None = loop
-        self._sock: socket.socket | None = None
         self._sock_fd = sock.fileno()
         self._server = server
         stream = _core.Stream(loop, sock, protocol, self)
