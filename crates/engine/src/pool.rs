@@ -4,6 +4,7 @@
 //! submission, as many at once as the pool has threads.
 
 use std::collections::VecDeque;
+use std::process;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub struct Pool {
     shared: Arc<Shared>,
     name: String,
     threads_max: usize,
+    /// The process that made the pool: a forked child inherits everything but the threads.
+    process: u32,
 }
 
 /// The pool takes no more jobs: it was closed, or the system refused it its first thread.
@@ -59,11 +62,22 @@ impl Pool {
             shared: Arc::new(shared),
             name: name.into(),
             threads_max: threads_max.max(1),
+            process: process::id(),
         }
     }
 
-    /// Queues `job`. Fails, without running it, when the pool is closed or can have no thread at all.
+    /// Whether the pool was made by a parent, so that none of its threads is here.
+    #[must_use]
+    pub fn is_inherited(&self) -> bool {
+        self.process != process::id()
+    }
+
+    /// Queues `job`. Fails, without running it, when the pool is closed or inherited, or can have no
+    /// thread at all.
     pub fn submit(&self, job: Job) -> Result<(), Closed> {
+        if self.is_inherited() {
+            return Err(Closed);
+        }
         let mut queue = lock(&self.shared.queue);
         if queue.is_closed {
             return Err(Closed);
@@ -99,8 +113,12 @@ impl Pool {
         Ok(())
     }
 
-    /// Takes no more jobs, drops those that have not begun, and waits for those that have.
+    /// Takes no more jobs, drops those that have not begun, and waits for those that have. Does
+    /// nothing to an inherited pool: its lock may be held, and its threads would be waited for, for ever.
     pub fn close(&self) {
+        if self.is_inherited() {
+            return;
+        }
         let (dropped, threads) = {
             let mut queue = lock(&self.shared.queue);
             queue.is_closed = true;
@@ -125,6 +143,10 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.close();
+        if self.is_inherited() {
+            // Not even the handles of the threads can be dropped: what they point to is gone.
+            let _leaked = Arc::into_raw(Arc::clone(&self.shared));
+        }
     }
 }
 

@@ -144,6 +144,13 @@ impl<W: Clone, R: Reactor> Sources<W, R> {
         self.known(fd)?.place(direction).take()
     }
 
+    /// Tells the kernel to watch for no more than has a watcher: what [`disarm`](Self::disarm) put off.
+    pub fn settle(&mut self, fd: RawFd) {
+        if let Some(wanted) = self.known(fd).map(|source| source.wanted()) {
+            self.shrink(fd, wanted);
+        }
+    }
+
     /// Forgets the descriptor: it is about to be closed, or belongs to somebody else now.
     pub fn forget(&mut self, fd: RawFd) -> Watchers<W> {
         let Some(source) = self.known(fd) else {

@@ -1,5 +1,6 @@
 //! Calls that block, on threads of the loop's own, so that a full default executor never delays a name look-up.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use aioxide_engine::pool::Pool;
@@ -66,23 +67,33 @@ pub(crate) fn close_pools(py: Python<'_>) {
     });
 }
 
+/// Has the interpreter call [`close_pools`] before it goes down. Not under the lock of the pools:
+/// whatever calls Python may let another thread run, which would wait for that lock and never let go.
+fn wait_at_exit(py: Python<'_>) -> PyResult<()> {
+    static IS_ARRANGED: AtomicBool = AtomicBool::new(false);
+    if !IS_ARRANGED.swap(true, Ordering::Relaxed) {
+        let close = pyo3::wrap_pyfunction!(close_pools, py)?;
+        py.import("atexit")?.call_method1("register", (close,))?;
+    }
+    Ok(())
+}
+
 impl EventLoop {
     fn blocking_pool(&self, py: Python<'_>) -> PyResult<Arc<Pool>> {
-        if let Some(pool) = self.pool.with(py, |pool| pool.clone()) {
+        let pool = self.pool.with(py, |pool| pool.clone());
+        if let Some(pool) = pool.filter(|pool| !pool.is_inherited()) {
             return Ok(pool);
         }
+        wait_at_exit(py)?;
         let pool = Arc::new(Pool::new(
             "aioxide-blocking",
             BLOCKING_THREADS_MAX,
             BLOCKING_IDLE_MAX,
         ));
         let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
-        if pools.is_empty() {
-            let close = pyo3::wrap_pyfunction!(close_pools, py)?;
-            py.import("atexit")?.call_method1("register", (close,))?;
-        }
         pools.retain(|pool| pool.strong_count() > 0);
         pools.push(Arc::downgrade(&pool));
+        drop(pools);
         drop(self.pool.replace(py, Some(Arc::clone(&pool))));
         Ok(pool)
     }
@@ -104,7 +115,10 @@ impl EventLoop {
         let mailbox = Arc::clone(&slf.get().mailbox);
         let pool = slf.get().blocking_pool(py)?;
         let job = Box::new(move || {
-            let outcome = Python::try_attach(|py| function.call1(py, args));
+            // The function goes while the interpreter is held, not whenever somebody takes it next.
+            let outcome = Python::try_attach(move |py| {
+                function.into_bound(py).call1(args).map(Bound::unbind)
+            });
             // Without an interpreter there is nobody left to tell.
             if let Some(outcome) = outcome {
                 mailbox.inbox.post(Completion {

@@ -17,6 +17,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyContext, PyType};
+use rustix::io::Errno;
 use rustix::net;
 
 use super::outgoing::Outgoing;
@@ -52,6 +53,8 @@ pub(super) struct State {
     pub(super) low_water: usize,
     /// Reading has begun: `connection_made` has been called.
     pub(super) has_begun: bool,
+    /// The kernel has been told of this very socket, not only of an earlier one with the same number.
+    pub(super) is_registered: bool,
     /// The user paused reading.
     pub(super) is_read_paused: bool,
     /// The peer has sent its end of stream.
@@ -198,19 +201,32 @@ impl Stream {
         })
     }
 
-    /// Begins or goes on to watch for incoming data.
-    fn watch_reading(slf: &Bound<'_, Self>, is_first: bool) -> PyResult<()> {
+    /// Begins or goes on to watch. The first time nothing is trusted that the kernel was told before:
+    /// it was told so of an earlier socket, which has left its number to this one.
+    pub(super) fn watch(
+        slf: &Bound<'_, Self>,
+        direction: Direction,
+    ) -> Result<Option<Watcher>, Errno> {
         let py = slf.py();
         let stream = slf.get();
+        let is_registered = stream.with(py, |state| state.is_registered);
         let watcher = Watcher::Stream(slf.clone().unbind());
-        let watched = stream.event_loop.get().with(py, |state| {
-            if is_first {
-                state.sources.watch(stream.fd, Direction::Read, watcher)
+        let previous = stream.event_loop.get().with(py, |state| {
+            if is_registered {
+                state.sources.arm(stream.fd, direction, watcher)
             } else {
-                state.sources.arm(stream.fd, Direction::Read, watcher)
+                state.sources.watch(stream.fd, direction, watcher)
             }
-        });
-        match watched {
+        })?;
+        stream.with(py, |state| state.is_registered = true);
+        Ok(previous)
+    }
+
+    /// Begins or goes on to watch for incoming data.
+    fn watch_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let stream = slf.get();
+        match Self::watch(slf, Direction::Read) {
             Ok(previous) => drop(previous),
             Err(errno) => {
                 let error = os_error(py, errno);
@@ -253,6 +269,7 @@ impl Stream {
             high_water: HIGH_WATER_DEFAULT,
             low_water: HIGH_WATER_DEFAULT / 4,
             has_begun: false,
+            is_registered: false,
             is_read_paused: false,
             has_read_eof: false,
             is_write_paused: false,
@@ -301,7 +318,7 @@ impl Stream {
             state.is_reading()
         });
         if is_reading {
-            Self::watch_reading(slf, true)
+            Self::watch_reading(slf)
         } else {
             Ok(())
         }
@@ -345,7 +362,7 @@ impl Stream {
             was_paused && state.is_reading()
         });
         if is_reading && slf.get().has_its_descriptor(slf.py()) {
-            Self::watch_reading(slf, false)
+            Self::watch_reading(slf)
         } else {
             Ok(())
         }
@@ -386,6 +403,9 @@ impl Stream {
         self.event_loop.get().with(py, |state| {
             if state.stream_fds.get(&self.fd) == Some(&self.identity) {
                 state.stream_fds.remove(&self.fd);
+                // A pause has left the kernel watching: where the socket has a twin (`dup`, a
+                // forked child), its descriptor's end would not be the end of that.
+                state.sources.settle(self.fd);
             }
         });
         let released = self.with(py, |state| {

@@ -13,7 +13,6 @@ use rustix::io::Errno;
 
 use super::stream::{Stream, Telling};
 use crate::errors::os_error;
-use crate::event_loop::Watcher;
 
 /// More than this many bytes are not held back: one call for so much is as cheap as two.
 const HELD_MAX: usize = 64 * 1024;
@@ -186,16 +185,14 @@ impl Stream {
 
     fn after_would_block(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let watcher = Watcher::Stream(slf.clone().unbind());
-        let watched = self.event_loop.get().with(py, |state| {
-            if state.sources.watcher(self.fd, Direction::Write).is_some() {
-                return Ok(Some(watcher));
-            }
-            state.sources.arm(self.fd, Direction::Write, watcher)
+        let is_watched = self.event_loop.get().with(py, |state| {
+            state.sources.watcher(self.fd, Direction::Write).is_some()
         });
-        match watched {
-            Ok(previous) => drop(previous),
-            Err(errno) => return self.after_error(py, os_error(py, errno)),
+        if !is_watched {
+            match Self::watch(slf, Direction::Write) {
+                Ok(previous) => drop(previous),
+                Err(errno) => return self.after_error(py, os_error(py, errno)),
+            }
         }
         self.pause_protocol(py)?;
         self.resume_protocol(py)
