@@ -45,6 +45,10 @@ class Handle(asyncio.Handle):
     def _source_traceback(self) -> StackSummary | None: ...
 
 @final
+class ThreadSafeHandle(Handle):
+    """A callback that was scheduled by `call_soon_threadsafe`: who asks it from another thread waits while it runs."""
+
+@final
 class TimerHandle(asyncio.TimerHandle):
     """A callback that was scheduled for a point in time."""
 

@@ -5,6 +5,8 @@
 //! callback at once and stays where it waits until its turn comes or the timers are swept.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 
 use pyo3::basic::CompareOp;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -92,6 +94,50 @@ struct Origin {
     repr: Option<Py<PyAny>>,
 }
 
+/// Lets other threads wait until a callback that is under way has ended.
+///
+/// From Python 3.14 on, `cancel` and `cancelled` of a handle made by `call_soon_threadsafe` do so,
+/// so that their answer holds. The thread that runs the callback never waits for itself.
+#[derive(Default)]
+pub(crate) struct RunLock {
+    runner: Mutex<Option<ThreadId>>,
+    has_ended: Condvar,
+}
+
+impl RunLock {
+    fn begin(&self) -> Running<'_> {
+        *self.runner() = Some(std::thread::current().id());
+        Running(self)
+    }
+
+    /// Waits until no other thread runs the callback.
+    fn wait(&self, py: Python<'_>) {
+        let this_thread = std::thread::current().id();
+        let is_busy =
+            |runner: &Option<ThreadId>| runner.is_some_and(|runner| runner != this_thread);
+        if is_busy(&self.runner()) {
+            py.detach(|| {
+                let runner = self.runner();
+                drop(self.has_ended.wait_while(runner, |runner| is_busy(runner)));
+            });
+        }
+    }
+
+    fn runner(&self) -> MutexGuard<'_, Option<ThreadId>> {
+        self.runner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A callback that is under way, until it is dropped.
+struct Running<'a>(&'a RunLock);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        *self.0.runner() = None;
+        self.0.has_ended.notify_all();
+    }
+}
+
 /// A callback that was scheduled by `call_soon`, `call_soon_threadsafe`, `add_reader` and the like.
 #[pyclass(module = "aioxide._core", frozen, subclass, weakref)]
 pub(crate) struct Handle {
@@ -102,6 +148,8 @@ pub(crate) struct Handle {
     is_timed: AtomicBool,
     /// Debug mode only.
     origin: Guarded<Option<Box<Origin>>>,
+    /// Handles of `call_soon_threadsafe` only, from Python 3.14 on.
+    run_lock: Option<Box<RunLock>>,
 }
 
 impl Handle {
@@ -126,6 +174,7 @@ impl Handle {
             is_cancelled: AtomicBool::new(false),
             is_timed: AtomicBool::new(false),
             origin: Guarded::new(origin),
+            run_lock: None,
         })
     }
 
@@ -136,6 +185,29 @@ impl Handle {
             is_cancelled: AtomicBool::new(false),
             is_timed: AtomicBool::new(false),
             origin: Guarded::new(None),
+            run_lock: None,
+        }
+    }
+
+    /// The same handle, with other threads in mind.
+    pub(crate) fn with_run_lock(mut self) -> Self {
+        self.run_lock = Some(Box::default());
+        self
+    }
+
+    /// Runs `call`, which calls the callback; other threads can wait for its end.
+    #[inline]
+    pub(crate) fn while_running<R>(&self, call: impl FnOnce() -> R) -> R {
+        let Some(run_lock) = &self.run_lock else {
+            return call();
+        };
+        let _running = run_lock.begin();
+        call()
+    }
+
+    fn wait_for_run(&self, py: Python<'_>) {
+        if let Some(run_lock) = &self.run_lock {
+            run_lock.wait(py);
         }
     }
 
@@ -284,11 +356,13 @@ fn asyncio_class<'py>(
 impl Handle {
     /// Takes the callback back. Does nothing if it has run or was cancelled.
     pub(crate) fn cancel(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.get().wait_for_run(slf.py());
         slf.get().cancel_as(slf.as_any())
     }
 
     /// Whether `cancel` was called.
-    fn cancelled(&self) -> bool {
+    fn cancelled(&self, py: Python<'_>) -> bool {
+        self.wait_for_run(py);
         self.is_cancelled()
     }
 
@@ -369,6 +443,36 @@ impl Handle {
                 .as_ref()
                 .and_then(|origin| origin.repr.as_ref().map(|repr| repr.clone_ref(py)))
         })
+    }
+}
+
+/// A handle of `call_soon_threadsafe`, from Python 3.14 on: other threads that ask it wait while it runs.
+#[pyclass(module = "aioxide._core", frozen, extends = Handle)]
+pub(crate) struct ThreadSafeHandle;
+
+impl ThreadSafeHandle {
+    /// A handle that nobody has scheduled yet.
+    pub(crate) fn new(handle: Handle, py: Python<'_>) -> PyResult<Bound<'_, Self>> {
+        let handle = handle.with_run_lock();
+        Bound::new(py, PyClassInitializer::from(handle).add_subclass(Self))
+    }
+}
+
+#[pymethods]
+impl ThreadSafeHandle {
+    #[getter(__class__)]
+    fn class(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let class = CLASS.get_or_try_init(py, || {
+            let events = py.import("asyncio.events")?;
+            let name = if events.hasattr("_ThreadSafeHandle")? {
+                "_ThreadSafeHandle"
+            } else {
+                "Handle"
+            };
+            Ok::<_, PyErr>(events.getattr(name)?.unbind())
+        })?;
+        Ok(class.clone_ref(py))
     }
 }
 

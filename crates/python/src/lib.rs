@@ -19,7 +19,7 @@ mod _core {
     #[pymodule_export]
     use crate::event_loop::EventLoop;
     #[pymodule_export]
-    use crate::handle::{Handle, TimerHandle};
+    use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
     #[pymodule_export]
     use crate::sock::{SockOperation, Wait};
     #[pymodule_export]

@@ -170,7 +170,7 @@ impl EventLoop {
         if call.event_loop().get().is_debug() {
             return Self::run_handle_debugged(handle, call);
         }
-        match call.run(py) {
+        match handle.get().while_running(|| call.run(py)) {
             Ok(()) => Ok(()),
             Err(error) => {
                 let event_loop = call.event_loop().clone_ref(py);
@@ -232,7 +232,7 @@ impl EventLoop {
         let outer = slf
             .current_handle
             .replace(py, Some(handle.clone().unbind()));
-        let result = match call.run(py) {
+        let result = match handle.get().while_running(|| call.run(py)) {
             Ok(()) => Ok(()),
             Err(error) => Self::callback_failed(event_loop, handle, error),
         };

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyContext, PyTuple};
 
 use super::{EventLoop, Work};
-use crate::handle::{Call, Handle, Queued, TimerHandle};
+use crate::handle::{Call, Handle, Queued, ThreadSafeHandle, TimerHandle};
 use crate::raw::c_task;
 
 impl EventLoop {
@@ -44,6 +44,24 @@ impl EventLoop {
     ) -> PyResult<Py<Handle>> {
         let py = slf.py();
         let handle = Py::new(py, Handle::new(slf, callback, args, context)?)?;
+        slf.get()
+            .schedule(py, Work::Handle(Queued::new(handle.clone_ref(py))));
+        Ok(handle)
+    }
+
+    /// A handle in the ready queue that other threads may hold.
+    fn schedule_threadsafe_call<'py>(
+        slf: &Bound<'py, Self>,
+        callback: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyContext>>,
+    ) -> PyResult<Py<Handle>> {
+        if !cfg!(Py_3_14) {
+            return Self::schedule_call(slf, callback, args, context);
+        }
+        let py = slf.py();
+        let handle = ThreadSafeHandle::new(Handle::new(slf, callback, args, context)?, py)?;
+        let handle = handle.as_super().clone().unbind();
         slf.get()
             .schedule(py, Work::Handle(Queued::new(handle.clone_ref(py))));
         Ok(handle)
@@ -104,7 +122,7 @@ impl EventLoop {
         if event_loop.is_debug() {
             Self::check_callback(slf.py(), callback, "call_soon_threadsafe")?;
         }
-        let handle = Self::schedule_call(slf, callback, args, context)?;
+        let handle = Self::schedule_threadsafe_call(slf, callback, args, context)?;
         event_loop.mailbox.waker.wake();
         Ok(handle)
     }
