@@ -24,6 +24,15 @@ pub(crate) type Scratch = Box<[u8]>;
 /// A loop in the thread that runs it.
 struct Running<'a, 'py>(&'a Bound<'py, EventLoop>);
 
+/// A run under way. Ends with it however that ends, or no later run would be let in.
+struct Run<'a, 'py>(&'a Bound<'py, EventLoop>);
+
+impl Drop for Run<'_, '_> {
+    fn drop(&mut self) {
+        self.0.get().end_run(self.0.py());
+    }
+}
+
 impl<'py> Running<'_, 'py> {
     fn py(&self) -> Python<'py> {
         self.0.py()
@@ -53,10 +62,12 @@ impl Host for Running<'_, '_> {
         if !inbox.has_post() {
             return Ok(());
         }
-        inbox
-            .collect()
-            .into_iter()
-            .try_for_each(|completion| completion.deliver(self.py()))
+        // One that cannot be delivered must not take the others with it.
+        let mut result = Ok(());
+        for completion in inbox.collect() {
+            result = result.and(completion.deliver(self.py()));
+        }
+        result
     }
 
     fn poll(&self, events: &mut Vec<Event>) -> Result<(), Errno> {
@@ -303,11 +314,11 @@ impl EventLoop {
     fn run_turns(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         slf.get().begin_run(py)?;
+        let _run = Run(slf);
         let host = Running(slf);
         let result = turn::run(&host);
         // What was written before the loop ended goes out, whatever ended it.
         let flushed = host.flush();
-        slf.get().end_run(py);
         match result {
             Ok(()) => flushed,
             Err(Exit::Host(error)) => Err(error),
