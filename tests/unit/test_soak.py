@@ -102,6 +102,25 @@ async def test_a_closed_transport_is_watched_no_more_even_if_its_socket_has_a_tw
     b.close()
 
 
+async def test_a_socket_closed_after_a_wait_is_watched_no_more_even_if_it_has_a_twin(
+    loop: Loop,
+) -> None:
+    before = watched_descriptors()
+    a, b = nonblocking_pair()
+    waiting = asyncio.ensure_future(loop.sock_recv(a, 1))
+    await asyncio.sleep(0)
+    b.send(b"x")
+    assert await waiting == b"x"
+    twin = a.dup()
+    a.close()
+    b.send(b"y")
+    # The loop sleeps until a timer, and finds that the kernel reports what nobody waits for.
+    await asyncio.sleep(0.001)
+    assert watched_descriptors() == before
+    twin.close()
+    b.close()
+
+
 def test_a_forked_child_ends_though_its_parent_has_looked_names_up(program: Program) -> None:
     run = program.run("""
         loop = new_event_loop()

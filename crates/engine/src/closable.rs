@@ -24,6 +24,18 @@ impl Closable {
             .map_or(Err(Errno::BADF), |fd| access(fd.as_fd()))
     }
 
+    /// Puts another descriptor in its place and closes the old one; refused with `EBADF` once closed.
+    pub(crate) fn replace(&self, fd: OwnedFd) -> Result<(), Errno> {
+        let mut place = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        match place.as_mut() {
+            Some(old) => {
+                *old = fd;
+                Ok(())
+            }
+            None => Err(Errno::BADF),
+        }
+    }
+
     /// Closes the descriptor, once nobody uses it. May be called again.
     pub(crate) fn close(&self) {
         drop(

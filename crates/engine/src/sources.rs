@@ -92,14 +92,17 @@ pub struct Watchers<W> {
 pub struct Sources<W, R> {
     reactor: Arc<R>,
     sources: Vec<Source<W>>,
+    /// The kernel has reported a registration that we cannot name any more.
+    has_orphans: bool,
 }
 
-impl<W: Clone, R: Reactor> Sources<W, R> {
+impl<W, R: Reactor> Sources<W, R> {
     /// An empty table over `reactor`.
     pub fn new(reactor: Arc<R>) -> Self {
         Self {
             reactor,
             sources: Vec::new(),
+            has_orphans: false,
         }
     }
 
@@ -177,38 +180,70 @@ impl<W: Clone, R: Reactor> Sources<W, R> {
         }
     }
 
-    /// Whom `event` is for. An event for nobody takes the registration back.
-    pub fn watchers_of(&mut self, event: Event) -> Watchers<W> {
-        let none = Watchers {
-            reader: None,
-            writer: None,
+    /// Whom `event` is for, as `copy` copies them. An event for nobody takes the registration back.
+    pub fn watchers_of(&mut self, event: Event, copy: impl Fn(&W) -> W) -> Watchers<W> {
+        let Some(fd) = self.registered_under(event.token) else {
+            self.has_orphans = true;
+            return Watchers {
+                reader: None,
+                writer: None,
+            };
         };
-        let Ok(fd) = RawFd::try_from(event.token.0 & 0xffff_ffff) else {
-            return none;
+        let Some(source) = self.known(fd) else {
+            return Watchers {
+                reader: None,
+                writer: None,
+            };
         };
-        let Some(source) = self
-            .known(fd)
-            .filter(|source| source.token(fd) == event.token)
-        else {
-            return none;
-        };
+        let wanted = source.wanted();
         let watchers = Watchers {
             reader: source
                 .reader
                 .as_ref()
                 .filter(|_watcher| event.readable)
-                .cloned(),
+                .map(&copy),
             writer: source
                 .writer
                 .as_ref()
                 .filter(|_watcher| event.writable)
-                .cloned(),
+                .map(&copy),
         };
-        let wanted = source.wanted();
         if watchers.reader.is_none() && watchers.writer.is_none() {
-            self.shrink(fd, wanted);
+            self.has_orphans |= !self.shrink(fd, wanted);
         }
         watchers
+    }
+
+    /// Whether the kernel watches a file that is no longer open under the number we knew.
+    ///
+    /// It does so when a descriptor is closed while a twin (a `dup`, a forked child's) keeps the
+    /// file open: the registration belongs to the file, and would be reported without end.
+    #[must_use]
+    pub fn has_orphans(&self) -> bool {
+        self.has_orphans
+    }
+
+    /// Makes the reactor start anew, with what is watched now and nothing else.
+    ///
+    /// If the kernel refuses (no descriptor is free), it is tried again after the next such event.
+    pub fn drop_orphans(&mut self) -> Result<(), Errno> {
+        self.has_orphans = false;
+        self.reactor.renew()?;
+        for (fd, source) in (0..).zip(&mut self.sources) {
+            let wanted = source.wanted();
+            // A descriptor that is refused was closed behind its watcher, as the kernel knew before.
+            let is_added =
+                !wanted.is_none() && self.reactor.add(fd, wanted, source.token(fd)).is_ok();
+            source.registered = if is_added { wanted } else { Interest::NONE };
+        }
+        Ok(())
+    }
+
+    /// The descriptor whose present registration has `token`.
+    fn registered_under(&self, token: Token) -> Option<RawFd> {
+        let fd = RawFd::try_from(token.0 & 0xffff_ffff).ok()?;
+        let source = self.sources.get(usize::try_from(fd).ok()?)?;
+        (source.token(fd) == token).then_some(fd)
     }
 
     /// All watchers, in no particular order.
@@ -269,11 +304,11 @@ impl<W: Clone, R: Reactor> Sources<W, R> {
         Ok(())
     }
 
-    /// Makes the kernel watch for no more than `wanted`. It may have forgotten the descriptor already.
-    fn shrink(&mut self, fd: RawFd, wanted: Interest) {
+    /// Makes the kernel watch for no more than `wanted`; whether it knew the descriptor.
+    fn shrink(&mut self, fd: RawFd, wanted: Interest) -> bool {
         let reactor = Arc::clone(&self.reactor);
         let Some(source) = self.known(fd).filter(|source| source.registered != wanted) else {
-            return;
+            return true;
         };
         // An error means that the descriptor is closed, and with it the registration.
         let told = if wanted.is_none() {
@@ -282,6 +317,7 @@ impl<W: Clone, R: Reactor> Sources<W, R> {
             reactor.modify(fd, wanted, source.token(fd))
         };
         source.registered = if told.is_ok() { wanted } else { Interest::NONE };
+        told.is_ok()
     }
 }
 
@@ -322,7 +358,7 @@ mod tests {
                     readable: true,
                     writable: false,
                 };
-                assert!(sources.watchers_of(event).reader.is_some());
+                assert!(sources.watchers_of(event, Clone::clone).reader.is_some());
                 sources.unwatch(fd, Direction::Read);
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! 1. What other threads left in the inbox is scheduled.
 //! 2. The deadline of the poll: zero if work is ready, else the earliest timer, else none.
-//! 3. The poll. With work ready it is skipped, but not for longer than [`POLL_SKIP_MAX`].
+//! 3. The poll. With work ready it is skipped, but not for longer than [`POLL_SKIP_MAX`], and not
+//!    when a source has been watched since the last one.
 //! 4. The watchers of ready sources are scheduled.
 //! 5. Due timers are scheduled, in deadline order, never early.
 //! 6. Exactly the work that is ready now runs; what it schedules waits for the next turn.
@@ -30,6 +31,9 @@ pub struct Queues<W> {
     pub timers: Timers<W>,
     /// The loop ends after the turn that is under way.
     pub is_stopping: bool,
+    /// The next turn polls, whatever is ready: a source was watched that may have something already,
+    /// and whoever watched it expects to hear of that before what is scheduled from here on.
+    pub polls_next: bool,
 }
 
 impl<W> Default for Queues<W> {
@@ -38,6 +42,7 @@ impl<W> Default for Queues<W> {
             ready: Ready::default(),
             timers: Timers::default(),
             is_stopping: false,
+            polls_next: false,
         }
     }
 }
@@ -135,16 +140,17 @@ fn turn<H: Host>(
     Ok(())
 }
 
-fn plan<W: Cancellable>(queues: &Queues<W>, now: Instant, since_poll: Duration) -> Plan {
+fn plan<W: Cancellable>(queues: &mut Queues<W>, now: Instant, since_poll: Duration) -> Plan {
     let deadline = queues
         .timers
         .next_deadline()
         .filter(|deadline| *deadline != Instant::NEVER);
     // A timer that is due is as good as ready: a chain of them must not cost a poll for each.
     let is_due = deadline.is_some_and(|deadline| deadline <= now);
+    let polls = std::mem::take(&mut queues.polls_next) || since_poll >= POLL_SKIP_MAX;
     if queues.ready.is_empty() && !is_due && !queues.is_stopping {
         Plan::Park(deadline)
-    } else if since_poll >= POLL_SKIP_MAX {
+    } else if polls {
         Plan::Poll
     } else {
         Plan::Skip

@@ -34,6 +34,11 @@ impl Reactor for CountingEpoll {
         self.epoll.delete(fd)
     }
 
+    fn renew(&self) -> Result<(), Errno> {
+        self.told.fetch_add(1, Ordering::Relaxed);
+        self.epoll.renew()
+    }
+
     fn poll(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> Result<(), Errno> {
         self.epoll.poll(events, timeout)
     }
@@ -90,7 +95,7 @@ impl Table {
         let count = events.len();
         let mut names: Vec<_> = events
             .into_iter()
-            .map(|event| self.sources.watchers_of(event))
+            .map(|event| self.sources.watchers_of(event, Clone::clone))
             .flat_map(names_of)
             .collect();
         names.sort_unstable();
@@ -303,6 +308,27 @@ fn an_event_of_a_file_that_lives_on_elsewhere_never_reaches_its_successor() {
 }
 
 #[test]
+fn a_file_that_lives_on_elsewhere_is_reported_until_the_orphans_are_dropped() {
+    let mut table = Table::new();
+    let (old, old_peer) = pair();
+    let (other, other_peer) = pair();
+    let _keeps_the_old_file_open = old.try_clone().expect("dup");
+    table.watch(&other, Direction::Read, "other");
+    table.watch(&old, Direction::Read, "old");
+    table.sources.disarm(old.as_raw_fd(), Direction::Read);
+    drop(old);
+    send(&old_peer);
+    assert!(!table.sources.has_orphans());
+    assert_eq!(table.poll(), (vec![], 1));
+    assert!(table.sources.has_orphans());
+    table.sources.drop_orphans().expect("a descriptor is free");
+    assert_eq!(table.poll(), (vec![], 0));
+    assert!(!table.sources.has_orphans());
+    send(&other_peer);
+    assert_eq!(table.poll(), (vec!["other"], 1));
+}
+
+#[test]
 fn a_number_that_means_the_same_file_again_can_be_watched_again() {
     let mut table = Table::new();
     let (ours, theirs) = pair();
@@ -331,7 +357,7 @@ fn a_token_of_a_registration_that_is_gone_finds_nobody() {
     assert_eq!(table.sources.forget(ours.as_raw_fd()).reader, Some("first"));
     table.watch(&ours, Direction::Read, "second");
     for event in stale {
-        assert!(names_of(table.sources.watchers_of(event)).is_empty());
+        assert!(names_of(table.sources.watchers_of(event, Clone::clone)).is_empty());
     }
     assert_eq!(
         table.poll(),
@@ -351,7 +377,7 @@ fn an_owners_own_token_is_nobodys() {
             readable: true,
             writable: true,
         };
-        assert!(names_of(table.sources.watchers_of(event)).is_empty());
+        assert!(names_of(table.sources.watchers_of(event, Clone::clone)).is_empty());
     }
 }
 

@@ -120,7 +120,7 @@ impl<F: Fn(Work) -> bool> Host for Loop<F> {
 
     fn dispatch(&self, events: &[Event]) -> Result<(), Self::Error> {
         for event in events.iter().filter(|event| event.token != BELL) {
-            let watchers = self.sources.borrow_mut().watchers_of(*event);
+            let watchers = self.sources.borrow_mut().watchers_of(*event, Clone::clone);
             let ready = &mut self.queues.borrow_mut().ready;
             watchers
                 .reader

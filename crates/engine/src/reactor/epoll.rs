@@ -1,6 +1,7 @@
 //! Linux's epoll. Timeouts in nanoseconds by `epoll_pwait2`, in milliseconds on kernels before 5.11.
 
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -18,6 +19,8 @@ const EVENTS_MAX: usize = 256;
 #[derive(Debug)]
 pub struct Epoll {
     fd: Closable,
+    /// The bell, which outlives every renewal: its descriptor and its token.
+    bell: Mutex<Option<(RawFd, Token)>>,
 }
 
 impl Epoll {
@@ -25,21 +28,27 @@ impl Epoll {
     pub fn new() -> Result<Self, Errno> {
         Ok(Self {
             fd: Closable::new(epoll::create(CreateFlags::CLOEXEC)?),
+            bell: Mutex::new(None),
         })
     }
 
     /// Watches a bell: edge-triggered, so that it need not be silenced.
     pub fn add_bell(&self, bell: &EventBell, token: Token) -> Result<(), Errno> {
-        let flags = EventFlags::IN | EventFlags::ET;
-        self.fd.with(|epoll| {
-            bell.with_fd(|bell| epoll::add(epoll, bell, EventData::new_u64(token.0), flags))
-        })
+        let bell = bell.with_fd(|bell| Ok(bell.as_raw_fd()))?;
+        self.fd.with(|epoll| add_bell(epoll, bell, token))?;
+        *self.bell.lock().unwrap_or_else(PoisonError::into_inner) = Some((bell, token));
+        Ok(())
     }
 
     /// Closes the instance, and with it every watch. Each later call is refused with `EBADF`.
     pub fn close(&self) {
         self.fd.close();
     }
+}
+
+fn add_bell(epoll: impl AsFd, bell: RawFd, token: Token) -> Result<(), Errno> {
+    let (bell, data) = (sys::borrow_fd(bell)?, EventData::new_u64(token.0));
+    epoll::add(epoll, bell, data, EventFlags::IN | EventFlags::ET)
 }
 
 fn flags_of(interest: Interest) -> EventFlags {
@@ -76,6 +85,14 @@ impl Reactor for Epoll {
         self.fd.with(|epoll| epoll::delete(epoll, source))
     }
 
+    fn renew(&self) -> Result<(), Errno> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        if let Some((bell, token)) = *self.bell.lock().unwrap_or_else(PoisonError::into_inner) {
+            add_bell(&epoll, bell, token)?;
+        }
+        self.fd.replace(epoll)
+    }
+
     fn poll(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> Result<(), Errno> {
         events.clear();
         let mut buffer = [std::mem::MaybeUninit::<epoll::Event>::uninit(); EVENTS_MAX];
@@ -95,7 +112,6 @@ impl Reactor for Epoll {
 mod tests {
     use super::*;
     use rustix::pipe::pipe;
-    use std::os::fd::AsRawFd;
     use std::time::Instant;
 
     fn poll(reactor: &Epoll, timeout: Duration) -> Vec<Event> {

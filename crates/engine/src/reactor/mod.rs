@@ -65,6 +65,8 @@ pub trait Reactor: Send + Sync {
     fn modify(&self, fd: RawFd, interest: Interest, token: Token) -> Result<(), Errno>;
     /// Stops watching `fd`.
     fn delete(&self, fd: RawFd) -> Result<(), Errno>;
+    /// Forgets every registration, also those of descriptors that are closed, which `delete` cannot reach.
+    fn renew(&self) -> Result<(), Errno>;
     /// Waits for events and puts them into `events`, which is emptied first.
     ///
     /// `timeout` is rounded up, never down; `None` waits without end. A signal ends the wait with

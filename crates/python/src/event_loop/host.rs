@@ -97,13 +97,22 @@ impl Host for Running<'_, '_> {
 
     fn dispatch(&self, events: &[Event]) -> PyResult<()> {
         // Python's signal handlers run here at the latest: a turn may run no bytecode at all.
-        self.py().check_signals()?;
+        let py = self.py();
+        py.check_signals()?;
         for event in events.iter().filter(|event| event.token != BELL) {
-            let watchers = self
-                .event_loop()
-                .with(self.py(), |state| state.sources.watchers_of(*event));
+            let watchers = self.event_loop().with(py, |state| {
+                state
+                    .sources
+                    .watchers_of(*event, |watcher| watcher.clone_ref(py))
+            });
             self.schedule_watchers(watchers);
         }
+        self.event_loop().with(py, |state| {
+            if state.sources.has_orphans() {
+                // Refused only if no descriptor is free; the next such event tries again.
+                let _refused = state.sources.drop_orphans();
+            }
+        });
         Ok(())
     }
 

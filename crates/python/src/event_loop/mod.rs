@@ -22,6 +22,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
+use rustix::io::Errno;
 
 use crate::contexts::Contexts;
 use crate::errors::os_error;
@@ -93,15 +94,23 @@ pub(crate) enum Watcher {
     Wait(Py<Wait>),
 }
 
-impl Clone for Watcher {
-    fn clone(&self) -> Self {
-        // The loop thread is attached whenever it touches its sources.
-        Python::attach(|py| match self {
+impl Watcher {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        match self {
             Self::Handle(queued) => Self::Handle(queued.clone_ref(py)),
             Self::Stream(stream) => Self::Stream(stream.clone_ref(py)),
             Self::Wait(wait) => Self::Wait(wait.clone_ref(py)),
-        })
+        }
     }
+}
+
+/// What the kernel may be taken to know of a descriptor that is to be watched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Nothing: it may be closed, or another file under the same number.
+    Nothing,
+    /// What it was told last: the descriptor has been ours since.
+    Registration,
 }
 
 /// What only the loop thread changes (and any thread that holds the GIL may add to).
@@ -164,6 +173,26 @@ impl EventLoop {
     /// Whether a turn is under way in the loop thread.
     pub(crate) fn is_in_turn(&self) -> bool {
         self.is_in_turn.load(Ordering::Relaxed)
+    }
+
+    /// Watches a descriptor, of which `trust` says whether the kernel may be taken to know it.
+    ///
+    /// Returns the watcher that stood in this place, to be dropped by the caller.
+    pub(crate) fn watch(
+        &self,
+        py: Python<'_>,
+        fd: RawFd,
+        direction: Direction,
+        watcher: Watcher,
+        trust: Trust,
+    ) -> Result<Option<Watcher>, Errno> {
+        self.with(py, |state| {
+            state.queues.polls_next = true;
+            match trust {
+                Trust::Nothing => state.sources.watch(fd, direction, watcher),
+                Trust::Registration => state.sources.arm(fd, direction, watcher),
+            }
+        })
     }
 
     /// Puts `work` at the end of the ready queue.

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyTuple};
 
-use super::{EventLoop, Watcher};
+use super::{EventLoop, Trust, Watcher};
 use crate::errors::os_error;
 use crate::handle::{Handle, Queued};
 use crate::raw::context;
@@ -37,7 +37,7 @@ pub(crate) fn descriptor(source: &Bound<'_, PyAny>) -> PyResult<RawFd> {
 }
 
 impl EventLoop {
-    fn watch<'py>(
+    fn watch_for_user<'py>(
         slf: &Bound<'py, Self>,
         direction: Direction,
         source: &Bound<'py, PyAny>,
@@ -51,9 +51,7 @@ impl EventLoop {
         let context = context::copy_current(py)?.into_bound(py);
         let handle = Py::new(py, Handle::new(slf, callback, args, Some(context))?)?;
         let watcher = Watcher::Handle(Queued::new(handle.clone_ref(py)));
-        let watched = slf
-            .get()
-            .with(py, |state| state.sources.watch(fd, direction, watcher));
+        let watched = slf.get().watch(py, fd, direction, watcher, Trust::Nothing);
         if let Some(Watcher::Handle(previous)) = watched.map_err(|errno| os_error(py, errno))? {
             Handle::cancel(previous.handle().bind(py))?;
         }
@@ -89,7 +87,7 @@ impl EventLoop {
         callback: &Bound<'py, PyAny>,
         args: &Bound<'py, PyTuple>,
     ) -> PyResult<Py<Handle>> {
-        Self::watch(slf, Direction::Read, fd, callback, args)
+        Self::watch_for_user(slf, Direction::Read, fd, callback, args)
     }
 
     #[pyo3(name = "_add_writer", signature = (fd, callback, *args))]
@@ -99,7 +97,7 @@ impl EventLoop {
         callback: &Bound<'py, PyAny>,
         args: &Bound<'py, PyTuple>,
     ) -> PyResult<Py<Handle>> {
-        Self::watch(slf, Direction::Write, fd, callback, args)
+        Self::watch_for_user(slf, Direction::Write, fd, callback, args)
     }
 
     #[pyo3(name = "_remove_reader")]

@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 
 use crate::errors::os_error;
-use crate::event_loop::{EventLoop, Watcher};
+use crate::event_loop::{EventLoop, Trust, Watcher};
 use crate::handle::Handle;
 use crate::raw::guarded::Guarded;
 
@@ -74,13 +74,12 @@ impl Wait {
         let (fd, direction) = (self.fd, self.direction);
         let event_loop = self.event_loop.get();
         let watcher = Watcher::Wait(slf.clone_ref(py));
-        let watched = event_loop.with(py, |state| {
-            if is_known {
-                state.sources.arm(fd, direction, watcher)
-            } else {
-                state.sources.watch(fd, direction, watcher)
-            }
-        });
+        let trust = if is_known {
+            Trust::Registration
+        } else {
+            Trust::Nothing
+        };
+        let watched = event_loop.watch(py, fd, direction, watcher, trust);
         let replaced = watched.map_err(|errno| os_error(py, errno))?;
         if !is_known {
             let owner = PyWeakrefReference::new(sock)?.unbind();

@@ -57,7 +57,11 @@ impl Stream {
     pub(crate) fn read_ready(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let (is_reading, receiver) = self.with(py, |state| (state.is_reading(), state.receiver));
-        let Some(protocol) = self.protocol(py).filter(|_protocol| is_reading) else {
+        // A callback of this very batch may have closed the socket, and another taken its number.
+        if !is_reading || !self.has_its_descriptor(py) {
+            return Ok(());
+        }
+        let Some(protocol) = self.protocol(py) else {
             return Ok(());
         };
         let protocol = protocol.bind(py);

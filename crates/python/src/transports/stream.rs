@@ -24,7 +24,7 @@ use super::outgoing::Outgoing;
 use super::reading::ReadSize;
 use crate::addresses;
 use crate::errors::os_error;
-use crate::event_loop::{EventLoop, Watcher};
+use crate::event_loop::{EventLoop, Trust, Watcher};
 use crate::raw::context;
 use crate::raw::guarded::Guarded;
 
@@ -211,13 +211,15 @@ impl Stream {
         let stream = slf.get();
         let is_registered = stream.with(py, |state| state.is_registered);
         let watcher = Watcher::Stream(slf.clone().unbind());
-        let previous = stream.event_loop.get().with(py, |state| {
-            if is_registered {
-                state.sources.arm(stream.fd, direction, watcher)
-            } else {
-                state.sources.watch(stream.fd, direction, watcher)
-            }
-        })?;
+        let trust = if is_registered {
+            Trust::Registration
+        } else {
+            Trust::Nothing
+        };
+        let previous = stream
+            .event_loop
+            .get()
+            .watch(py, stream.fd, direction, watcher, trust)?;
         stream.with(py, |state| state.is_registered = true);
         Ok(previous)
     }
