@@ -1,7 +1,7 @@
 """Measure one row on one loop, once, in fresh processes."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from suite import child
@@ -25,7 +25,8 @@ class Conditions:
     server_core: int
     client_core: int
     #: The load generator's binary.
-    loadgen: Path | None
+    # Where the load generator was built: this machine's business, and no part of a result.
+    loadgen: Path | None = field(repr=False)
 
 
 def probe(loop: str) -> str:
