@@ -24,8 +24,7 @@ class Conditions:
     #: The core of the process under test, and that of the load generator.
     server_core: int
     client_core: int
-    #: The load generator's binary.
-    # Where the load generator was built: this machine's business, and no part of a result.
+    #: The load generator's binary. Where it was built is no part of a result.
     loadgen: Path | None = field(repr=False)
 
 
