@@ -19,6 +19,7 @@ __all__ = [
     "Handle",
     "SockOperation",
     "Stream",
+    "ThreadSafeHandle",
     "TimerHandle",
     "Wait",
     "__version__",
