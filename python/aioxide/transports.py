@@ -35,7 +35,6 @@ class StreamTransport(asyncio.Transport):
 
     _start_tls_compatible = True
     _sendfile_compatible = _SendfileMode.TRY_NATIVE
-    max_size = 256 * 1024
 
     # Of the class, too: an object whose making failed is asked for it as it goes.
     _sock: socket.socket | None = None

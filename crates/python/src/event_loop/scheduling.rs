@@ -67,6 +67,7 @@ impl EventLoop {
         Ok(handle)
     }
 
+    /// A handle among the timers, after the checks that `call_later` and `call_at` share.
     fn schedule_timer<'py>(
         slf: &Bound<'py, Self>,
         when: f64,
@@ -75,6 +76,11 @@ impl EventLoop {
         context: Option<Bound<'py, PyContext>>,
     ) -> PyResult<Bound<'py, TimerHandle>> {
         let py = slf.py();
+        slf.get().check_closed()?;
+        if slf.get().is_debug() {
+            slf.get().check_thread(py)?;
+            Self::check_callback(py, callback, "call_at")?;
+        }
         let timer = TimerHandle::new(Handle::new(slf, callback, args, context)?, py, when)?;
         let handle = timer.as_super();
         handle.get().set_timed(true);
@@ -137,13 +143,7 @@ impl EventLoop {
         context: Option<Bound<'py, PyContext>>,
     ) -> PyResult<Bound<'py, TimerHandle>> {
         let delay = delay.ok_or_else(|| PyTypeError::new_err("delay must not be None"))?;
-        let event_loop = slf.get();
-        event_loop.check_closed()?;
-        if event_loop.is_debug() {
-            event_loop.check_thread(slf.py())?;
-            Self::check_callback(slf.py(), callback, "call_at")?;
-        }
-        let when = event_loop.clock.now().as_seconds() + delay;
+        let when = slf.get().clock.now().as_seconds() + delay;
         Self::schedule_timer(slf, when, callback, args, context)
     }
 
@@ -157,12 +157,6 @@ impl EventLoop {
         context: Option<Bound<'py, PyContext>>,
     ) -> PyResult<Bound<'py, TimerHandle>> {
         let when = when.ok_or_else(|| PyTypeError::new_err("when cannot be None"))?;
-        let event_loop = slf.get();
-        event_loop.check_closed()?;
-        if event_loop.is_debug() {
-            event_loop.check_thread(slf.py())?;
-            Self::check_callback(slf.py(), callback, "call_at")?;
-        }
         Self::schedule_timer(slf, when, callback, args, context)
     }
 }

@@ -1,9 +1,10 @@
 //! Copying, entering and leaving `contextvars` contexts without the detour over Python methods,
 //! and telling without a copy whether a context still has the variables that another one has.
 //!
-//! Worth the raw calls: `Context.run` called as a Python method costs about three times as much
-//! as enter and exit around a direct call; and a copied context for each queued callback is one
-//! more object for the collector to visit, a fifth of the cost of `call_soon`.
+//! Worth the raw calls: an empty callback runs in 53 ns with enter and exit around it, and in 58 ns
+//! through `Context.run`, even where that keeps no account of shared contexts (CPython 3.13, no
+//! PGO). And a context copied for each queued callback is one more object for the collector to
+//! visit, a fifth of the cost of `call_soon`.
 //!
 //! A context keeps its variables in an immutable map, so that two contexts have the same variables
 //! if they point to the same map. CPython has no call that says so. Where the two pointers stand
