@@ -18,8 +18,8 @@ use crate::reactor::Event;
 use crate::ready::Ready;
 use crate::timers::{Cancellable, Timers};
 
-/// How long ready work may keep the loop from looking at its sources. A poll costs about half a
-/// microsecond, so that a chain of ready callbacks spends one part in a hundred on it.
+/// How long ready work may keep the loop from looking at its sources. A poll that finds nothing takes
+/// some 220 ns, so that a chain of ready callbacks spends less than one part in a hundred on it.
 pub const POLL_SKIP_MAX: Duration = Duration::from_micros(50);
 
 /// What runs next and what runs later.
