@@ -14,7 +14,7 @@ Importing this package changes nothing in asyncio. `install` does, and so does `
 import sys
 from typing import TYPE_CHECKING
 
-from aioxide._core import __version__
+from aioxide._core import Future, Task, __version__
 from aioxide.event_loop import EventLoop
 from aioxide.installation import install, installed, uninstall
 from aioxide.runners import Runner, new_event_loop, run
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EventLoop",
+    "Future",
     "Runner",
+    "Task",
     "__version__",
     "install",
     "installed",

@@ -5,7 +5,8 @@ import socket
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from traceback import StackSummary
-from typing import Any, Final, Generic, Self, TypeVar, TypeVarTuple, final
+from types import GenericAlias
+from typing import Any, Final, Generic, Never, Self, TypeVar, TypeVarTuple, final
 
 from _typeshed import FileDescriptorLike, ReadableBuffer, WriteableBuffer
 from typing_extensions import disjoint_base
@@ -16,19 +17,82 @@ _Ts = TypeVarTuple("_Ts")
 
 __all__ = [
     "EventLoop",
+    "Future",
+    "FutureIter",
     "Handle",
+    "Resumption",
     "SockOperation",
     "Stream",
+    "Task",
     "ThreadSafeHandle",
     "TimerHandle",
     "Wait",
     "__version__",
     "build_info",
+    "future_add_to_awaited_by",
+    "future_discard_from_awaited_by",
+    "registered_tasks",
 ]
 
 __version__: Final[str]
 
 def build_info() -> dict[str, str]: ...
+def registered_tasks() -> list[asyncio.Task[Any]]: ...
+def future_add_to_awaited_by(
+    future: asyncio.Future[Any], waiter: asyncio.Future[Any], /
+) -> None: ...
+def future_discard_from_awaited_by(
+    future: asyncio.Future[Any], waiter: asyncio.Future[Any], /
+) -> None: ...
+
+# At run time futures and tasks, too, answer `isinstance` as asyncio's do, without extending them.
+@disjoint_base
+class Future(asyncio.Future[_T]):
+    """A result that is not there yet. Not thread-safe."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __iter__(self) -> FutureIter[_T]: ...
+    def __class_getitem__(cls, key: Any) -> GenericAlias: ...
+    @property
+    def _asyncio_awaited_by(self) -> frozenset[asyncio.Future[Any]] | None: ...
+
+@disjoint_base
+class Task(asyncio.Task[_T_co]):
+    """A coroutine driven by an event loop. Not thread-safe."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(
+        self,
+        coro: Coroutine[Any, Any, _T_co] | Generator[Any, None, _T_co],
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+        name: object = None,
+        context: Context | None = None,
+        eager_start: bool | None = None,
+    ) -> None: ...
+    def __class_getitem__(cls, key: Any) -> GenericAlias: ...
+
+@final
+class FutureIter(Generic[_T_co]):
+    """The iterator of `iter(future)` and of `yield from future`."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+    def send(self, _value: object) -> Any: ...
+    def throw(self, typ: Any, val: object = None, tb: object = None, /) -> Never: ...
+    def close(self) -> None: ...
+
+@final
+class Resumption:
+    """Steps a task when it is called, where the task can't stand in the ready queue itself."""
+
+    __name__: str
+    __qualname__: str
+    @property
+    def __self__(self) -> asyncio.Task[Any] | None: ...
+    def __call__(self, *args: Any) -> None: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 # At run time the handles answer `isinstance` as asyncio's own do, without extending them; here they extend
 # asyncio's alone, since mypy knows that nothing can extend two classes that have slots.
@@ -131,7 +195,7 @@ class EventLoop:
     ) -> TimerHandle: ...
 
     # Futures and tasks.
-    def create_future(self) -> asyncio.Future[Any]: ...
+    def create_future(self) -> Future[Any]: ...
     def create_task(
         self,
         coro: Coroutine[Any, Any, _T] | Generator[Any, None, _T],

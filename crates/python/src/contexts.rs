@@ -93,11 +93,7 @@ impl Contexts {
             Captured::Shared(pristine) => pristine,
         };
         let variables = context::variables_of(py, pristine);
-        let working = self.working.replace(py, None);
-        let working = match working {
-            Some(working) if context::variables_of(py, &working) == variables => working,
-            _ => context::copy(py, pristine)?,
-        };
+        let working = self.borrow_working(py, pristine)?;
         let result = context::run_in(py, &working, call);
         if result.is_err() {
             *captured = Captured::Own(working);
@@ -105,6 +101,55 @@ impl Contexts {
             drop(self.working.replace(py, Some(working)));
         }
         result
+    }
+
+    /// Runs a step of a task in its context. `exchange` puts a context into the task and returns what it had.
+    ///
+    /// A task that shares its context has the working copy for its own during the step, and keeps
+    /// it if the step has changed it or if somebody else has got hold of it.
+    #[inline]
+    pub(crate) fn run_task<R>(
+        &self,
+        py: Python<'_>,
+        exchange: impl Fn(Option<Captured>) -> Option<Captured>,
+        step: impl FnOnce() -> PyResult<R>,
+    ) -> PyResult<R> {
+        let pristine = match exchange(None) {
+            Some(Captured::Shared(pristine)) => pristine,
+            own => {
+                let context = match &own {
+                    Some(Captured::Own(context)) => context.clone_ref(py),
+                    _ => context::copy_current(py)?,
+                };
+                drop(exchange(own));
+                return context::run_in(py, &context, step);
+            }
+        };
+        let working = self.borrow_working(py, &pristine)?;
+        drop(exchange(Some(Captured::Own(working.clone_ref(py)))));
+        let result = context::run_in(py, &working, step);
+        if context::variables_of(py, &working) == context::variables_of(py, &pristine) {
+            drop(exchange(Some(Captured::Shared(pristine))));
+            if refcount::is_sole(&working) {
+                drop(self.working.replace(py, Some(working)));
+            } else {
+                drop(exchange(Some(Captured::Own(working))));
+            }
+        }
+        result
+    }
+
+    /// The working copy of `pristine`, for one call.
+    #[inline]
+    fn borrow_working(&self, py: Python<'_>, pristine: &Py<PyContext>) -> PyResult<Py<PyContext>> {
+        match self.working.replace(py, None) {
+            Some(working)
+                if context::variables_of(py, &working) == context::variables_of(py, pristine) =>
+            {
+                Ok(working)
+            }
+            _ => context::copy(py, pristine),
+        }
     }
 
     /// Lets go of both copies.

@@ -16,6 +16,7 @@ use pyo3::types::{PyContext, PyTuple};
 
 use crate::contexts::Captured;
 use crate::event_loop::EventLoop;
+use crate::future::extract_stack;
 use crate::raw::guarded::Guarded;
 use crate::raw::{context, refcount};
 
@@ -331,14 +332,6 @@ impl Queued {
             Ok(())
         }
     }
-}
-
-fn extract_stack(py: Python<'_>) -> PyResult<Py<PyAny>> {
-    let frame = py.import("sys")?.call_method0("_getframe")?;
-    Ok(py
-        .import("asyncio.format_helpers")?
-        .call_method1("extract_stack", (frame,))?
-        .unbind())
 }
 
 fn asyncio_class<'py>(

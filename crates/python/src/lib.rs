@@ -6,9 +6,11 @@ mod addresses;
 mod contexts;
 mod errors;
 mod event_loop;
+mod future;
 mod handle;
 mod raw;
 mod sock;
+mod task;
 mod transports;
 
 /// aioxide's native half. Use it through the package `aioxide`.
@@ -19,14 +21,22 @@ mod _core {
     #[pymodule_export]
     use crate::event_loop::EventLoop;
     #[pymodule_export]
+    use crate::future::{
+        Future, FutureIter, future_add_to_awaited_by, future_discard_from_awaited_by,
+    };
+    #[pymodule_export]
     use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
     #[pymodule_export]
     use crate::sock::{SockOperation, Wait};
+    #[pymodule_export]
+    use crate::task::{Resumption, Task, registered_tasks};
     #[pymodule_export]
     use crate::transports::stream::Stream;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::future::prepare(module.py())?;
+        crate::task::prepare(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 

@@ -1,8 +1,10 @@
-"""aioxide's loop. Each further name of asyncio that becomes native joins it here."""
+"""aioxide's loop, futures and tasks. Each further name of asyncio that becomes native joins it here."""
 
 import aioxide
 
 EventLoop = aioxide.EventLoop
+Future = aioxide.Future
+Task = aioxide.Task
 
 # Its Python modules use the logger, sockets and signals under the names that upstream's tests patch.
 FOLLOWS_PATCHES = "aioxide."

@@ -110,7 +110,7 @@ impl EventLoop {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         slf.get().check_closed()?;
-        let future = Self::new_future(slf)?;
+        let future = Self::new_future(slf)?.into_any();
         let waiting = future.clone().unbind();
         let mailbox = Arc::clone(&slf.get().mailbox);
         let pool = slf.get().blocking_pool(py)?;

@@ -9,11 +9,14 @@ use aioxide_engine::sources::Watchers;
 use aioxide_engine::turn::{self, Exit, Host, Queues};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use rustix::io::Errno;
 
 use super::{BELL, EventLoop, Watcher, Work};
 use crate::errors::os_error;
+use crate::future::{Callback, Future};
 use crate::handle::{Call, Handle};
+use crate::task::{Resumption, Task};
 
 /// Reads of up to this many bytes pass through the loop's scratch memory.
 pub(crate) const SCRATCH_SIZE: usize = 64 * 1024;
@@ -30,6 +33,9 @@ struct Run<'a, 'py>(&'a Bound<'py, EventLoop>);
 impl Drop for Run<'_, '_> {
     fn drop(&mut self) {
         self.0.get().end_run(self.0.py());
+        if let Err(error) = EventLoop::leave_task(self.0) {
+            error.write_unraisable(self.0.py(), Some(self.0.as_any()));
+        }
     }
 }
 
@@ -119,7 +125,13 @@ impl Host for Running<'_, '_> {
     #[inline]
     fn run(&self, work: Work) -> PyResult<()> {
         let py = self.py();
+        if let Work::Task(task) = work {
+            return EventLoop::step_task(self.0, task.bind(py));
+        }
+        EventLoop::leave_task(self.0)?;
         match work {
+            Work::Task(task) => EventLoop::step_task(self.0, task.bind(py)),
+            Work::Done(callback, future) => EventLoop::run_done(self.0, callback, future.bind(py)),
             Work::Handle(queued) => EventLoop::run_queued(queued.handle().bind(py)),
             Work::Step(step) => EventLoop::run_step(py, step),
             Work::Callback(handle) => EventLoop::run_handle(handle.bind(py)),
@@ -131,6 +143,7 @@ impl Host for Running<'_, '_> {
 
     fn flush(&self) -> PyResult<()> {
         let py = self.py();
+        EventLoop::leave_task(self.0)?;
         let event_loop = self.event_loop();
         let mut result = Ok(());
         loop {
@@ -211,6 +224,47 @@ impl EventLoop {
                 let event_loop = step.event_loop().clone_ref(py);
                 let handle = Bound::new(py, Handle::of_call(step))?;
                 Self::callback_failed(event_loop.bind(py), &handle, error)
+            }
+        }
+    }
+
+    /// Steps a task of ours. What its coroutine raises it keeps: only the end of the loop comes out, or that
+    /// the task could not be stepped, which is reported.
+    #[inline]
+    fn step_task(slf: &Bound<'_, Self>, task: &Bound<'_, Task>) -> PyResult<()> {
+        match Self::run_task(slf, task) {
+            Ok(()) => Ok(()),
+            Err(error) => Self::step_failed(slf, task, error),
+        }
+    }
+
+    #[cold]
+    fn step_failed(slf: &Bound<'_, Self>, task: &Bound<'_, Task>, error: PyErr) -> PyResult<()> {
+        let py = slf.py();
+        if ends_the_loop(py, &error) {
+            return Err(error);
+        }
+        let step = Bound::new(py, Resumption::step(task.clone().unbind()))?;
+        let context = Task::own_context(task)?.into_bound(py);
+        let call = Call::new(slf, step.as_any(), &PyTuple::empty(py), Some(context))?;
+        Self::callback_failed(slf, &Bound::new(py, Handle::of_call(call))?, error)
+    }
+
+    /// Calls a callback of a future that is done.
+    #[inline]
+    fn run_done(
+        slf: &Bound<'_, Self>,
+        mut callback: Box<Callback>,
+        future: &Bound<'_, Future>,
+    ) -> PyResult<()> {
+        match slf.get().call_done(&mut callback, future) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let py = slf.py();
+                let args = PyTuple::new(py, [future])?;
+                let context = Self::reported_context(py, callback.context)?;
+                let call = Call::new(slf, callback.callable.bind(py), &args, Some(context))?;
+                Self::callback_failed(slf, &Bound::new(py, Handle::of_call(call))?, error)
             }
         }
     }

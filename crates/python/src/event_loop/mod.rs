@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -26,9 +26,11 @@ use rustix::io::Errno;
 
 use crate::contexts::Contexts;
 use crate::errors::os_error;
+use crate::future::{Callback, Future};
 use crate::handle::{Call, Handle, Queued};
 use crate::raw::guarded::Guarded;
 use crate::sock::{Owners, Wait};
+use crate::task::Task;
 use crate::transports::stream::Stream;
 
 mod blocking;
@@ -54,6 +56,10 @@ pub(crate) enum Work {
     Handle(Queued),
     /// Step a C task, which wants no handle.
     Step(Call),
+    /// Step a task of ours.
+    Task(Py<Task>),
+    /// Call a callback of a future that is done.
+    Done(Box<Callback>, Py<Future>),
     /// Call the handle of a source that has become ready.
     Callback(Py<Handle>),
     /// Read from a stream that has become readable.
@@ -77,9 +83,7 @@ impl Cancellable for Work {
     fn is_cancelled(&self) -> bool {
         match self {
             Self::Handle(queued) => queued.handle().get().is_cancelled(),
-            Self::Step(_) | Self::Callback(_) | Self::Read(_) | Self::Write(_) | Self::Ready(_) => {
-                false
-            }
+            _ => false,
         }
     }
 }
@@ -149,6 +153,10 @@ pub(crate) struct EventLoop {
     task_factory: Guarded<Option<Py<PyAny>>>,
     /// Debug mode only: the handle that is being called.
     current_handle: Guarded<Option<Py<Handle>>>,
+    /// Whether asyncio has been told that a task of ours is the current one.
+    pub(crate) has_current_task: Guarded<bool>,
+    /// Whether futures and tasks may use the queue directly, once somebody has asked.
+    schedules_natively: OnceLock<bool>,
     /// Seconds after which debug mode calls a callback slow.
     slow_callback_duration: Guarded<f64>,
     is_debug: AtomicBool,
@@ -168,6 +176,12 @@ impl EventLoop {
     #[inline]
     pub(crate) fn is_debug(&self) -> bool {
         self.is_debug.load(Ordering::Relaxed)
+    }
+
+    /// Whether the loop runs, in this very thread.
+    pub(crate) fn runs_here(&self, py: Python<'_>) -> bool {
+        let thread = self.with(py, |state| state.thread);
+        thread == Some(std::thread::current().id())
     }
 
     /// Whether a turn is under way in the loop thread.
@@ -305,6 +319,8 @@ impl EventLoop {
             contexts: Contexts::new(),
             task_factory: Guarded::new(None),
             current_handle: Guarded::new(None),
+            has_current_task: Guarded::new(false),
+            schedules_natively: OnceLock::new(),
             slow_callback_duration: Guarded::new(0.1),
             is_debug: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
@@ -424,6 +440,11 @@ impl State {
             match work {
                 Work::Handle(queued) => queued.traverse(visit)?,
                 Work::Step(call) => call.traverse(visit)?,
+                Work::Task(task) => visit.call(task)?,
+                Work::Done(callback, future) => {
+                    callback.traverse(visit)?;
+                    visit.call(future)?;
+                }
                 Work::Callback(handle) => visit.call(handle)?,
                 Work::Read(stream) | Work::Write(stream) => visit.call(stream)?,
                 Work::Ready(wait) => visit.call(wait)?,

@@ -8,6 +8,7 @@ use pyo3::types::{PyContext, PyTuple};
 use super::{EventLoop, Work};
 use crate::handle::{Call, Handle, Queued, ThreadSafeHandle, TimerHandle};
 use crate::raw::c_task;
+use crate::task::Resumption;
 
 impl EventLoop {
     /// What debug mode checks of a callback.
@@ -107,7 +108,9 @@ impl EventLoop {
         if event_loop.is_debug() {
             event_loop.check_thread(slf.py())?;
             Self::check_callback(slf.py(), callback, "call_soon")?;
-        } else if context.is_some() && c_task::is_step(callback) {
+        } else if context.is_some()
+            && (c_task::is_step(callback) || callback.is_exact_instance_of::<Resumption>())
+        {
             let step = Call::new(slf, callback, args, context)?;
             event_loop.schedule(slf.py(), Work::Step(step));
             return Ok(None);

@@ -6,5 +6,10 @@
 pub(crate) mod bytes;
 pub(crate) mod c_task;
 pub(crate) mod context;
+pub(crate) mod coroutine;
 pub(crate) mod guarded;
+pub(crate) mod iteration;
+pub(crate) mod lifecycle;
+pub(crate) mod recursion;
 pub(crate) mod refcount;
+pub(crate) mod registry;

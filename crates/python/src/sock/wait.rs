@@ -47,7 +47,7 @@ impl Wait {
         if event_loop.get().is_stream(py, fd) {
             event_loop.call_method1(intern!(py, "_ensure_fd_no_transport"), (fd,))?;
         }
-        let future = EventLoop::new_future(event_loop)?;
+        let future = EventLoop::new_future(event_loop)?.into_any();
         let is_known = event_loop
             .get()
             .owner_of(py, fd)

@@ -448,7 +448,7 @@ impl Stream {
         if stream.with(py, |state| state.empty_waiter.is_some()) {
             return Err(PyRuntimeError::new_err("Empty waiter is already set"));
         }
-        let waiter = EventLoop::new_future(stream.event_loop.bind(py))?;
+        let waiter = EventLoop::new_future(stream.event_loop.bind(py))?.into_any();
         let is_empty = stream.with(py, |state| {
             state.empty_waiter = Some(waiter.clone().unbind());
             state.outgoing.is_empty()

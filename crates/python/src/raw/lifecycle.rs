@@ -1,0 +1,119 @@
+//! The end of an object's life: finalizers, which PyO3 has no word for, and deep chains of objects.
+//!
+//! Python calls an object's finalizer (`__del__`) when the last reference to it goes, and before the
+//! collector breaks a cycle. PyO3's classes have none; this gives them one by the slots that
+//! CPython's own classes use.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+
+use pyo3::PyClass;
+use pyo3::ffi::{self, destructor};
+use pyo3::panic::PanicException;
+use pyo3::prelude::*;
+use pyo3::pyclass::boolean_struct::True;
+
+/// How many deallocations of ours may be nested in each other. What is deeper waits until they have
+/// ended: a chain of a million tasks, each holding the next, must not overflow the stack.
+const DEPTH_MAX: u32 = 100;
+
+/// A class with a finalizer.
+pub(crate) trait Lifecycle: PyClass<Frozen = True> + Sync {
+    /// Where the class's own deallocation is kept.
+    fn original_dealloc() -> &'static OnceLock<destructor>;
+    /// Whether the finalizer has anything to do. Must not call Python.
+    fn wants_finalizer(slf: &Bound<'_, Self>) -> bool;
+    /// The finalizer.
+    fn finalize(slf: &Bound<'_, Self>) -> PyResult<()>;
+    /// The object goes for good: nobody may find it from here on. Must not call Python.
+    fn retire(slf: &Bound<'_, Self>);
+}
+
+/// Gives the class its finalizer. To be called once, before anybody can subclass it.
+pub(crate) fn install<T: Lifecycle>(py: Python<'_>) -> PyResult<()> {
+    let class = T::type_object_raw(py);
+    // SAFETY: the class is alive for as long as the interpreter.
+    let original = unsafe { (*class).tp_dealloc };
+    let Some(original) = original else {
+        return Err(pyo3::exceptions::PySystemError::new_err(
+            "a class cannot deallocate",
+        ));
+    };
+    let _kept = T::original_dealloc().get_or_init(|| original);
+    // SAFETY: the class is ours, has no instance and no subclass yet.
+    unsafe { (*class).tp_dealloc = Some(dealloc::<T>) };
+    // SAFETY: as above.
+    unsafe { (*class).tp_finalize = Some(finalize::<T>) };
+    Ok(())
+}
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static DEFERRED: RefCell<Vec<(*mut ffi::PyObject, destructor)>> = const { RefCell::new(Vec::new()) };
+}
+
+unsafe extern "C" fn dealloc<T: Lifecycle>(object: *mut ffi::PyObject) {
+    // SAFETY: the interpreter deallocates with the thread attached.
+    let py = unsafe { Python::assume_attached() };
+    // SAFETY: the object's memory is valid until its deallocation has ended; the loan changes no
+    // reference count, and `T` promises not to call Python with it.
+    let dying = unsafe { Borrowed::from_ptr(py, object) };
+    // SAFETY: the slot is set in `T` only, and inherited by what derives from it.
+    let dying = unsafe { dying.cast_unchecked::<T>() };
+    // SAFETY: as above.
+    let class = unsafe { ffi::Py_TYPE(object) };
+    // For a subclass made in Python, Python has called the finalizer already.
+    if class == T::type_object_raw(py) && T::wants_finalizer(&dying) {
+        // SAFETY: this is the deallocation of the object, whose contents are whole still.
+        if unsafe { ffi::PyObject_CallFinalizerFromDealloc(object) } != 0 {
+            // Somebody holds it again.
+            return;
+        }
+    }
+    T::retire(&dying);
+    let Some(original) = T::original_dealloc().get().copied() else {
+        return;
+    };
+    if DEPTH.get() >= DEPTH_MAX {
+        // SAFETY: the object has no owner, and the collector must not come by while it waits.
+        unsafe { ffi::PyObject_GC_UnTrack(object.cast()) };
+        DEFERRED.with_borrow_mut(|deferred| deferred.push((object, original)));
+        return;
+    }
+    DEPTH.set(DEPTH.get() + 1);
+    // SAFETY: this is what the class did before; the object has no owner.
+    unsafe { original(object) };
+    DEPTH.set(DEPTH.get() - 1);
+    if DEPTH.get() == 0 {
+        free_deferred();
+    }
+}
+
+fn free_deferred() {
+    while let Some((object, original)) = DEFERRED.with_borrow_mut(Vec::pop) {
+        DEPTH.set(1);
+        // SAFETY: the object was put off by `dealloc`, which left the rest to this call.
+        unsafe { original(object) };
+        DEPTH.set(0);
+    }
+}
+
+unsafe extern "C" fn finalize<T: Lifecycle>(object: *mut ffi::PyObject) {
+    // SAFETY: the interpreter finalizes with the thread attached.
+    let py = unsafe { Python::assume_attached() };
+    // Whoever drops the last reference may be handling an exception.
+    let pending = PyErr::take(py);
+    // SAFETY: the interpreter keeps the object alive during its finalizer.
+    let object = unsafe { Bound::from_borrowed_ptr(py, object) };
+    // SAFETY: the slot is set in `T` only, and inherited by what derives from it.
+    let object = unsafe { object.cast_into_unchecked::<T>() };
+    let result = catch_unwind(AssertUnwindSafe(|| T::finalize(&object)))
+        .unwrap_or_else(|_panic| Err(PanicException::new_err("a finalizer failed")));
+    if let Err(error) = result {
+        error.write_unraisable(py, Some(object.as_any()));
+    }
+    if let Some(pending) = pending {
+        pending.restore(py);
+    }
+}
