@@ -27,6 +27,8 @@ impl Lifecycle for Task {
     }
 
     fn finalize(slf: &Bound<'_, Self>) -> PyResult<()> {
+        // Whoever gets the report may keep the task. It is lost all the same, and not listed any more.
+        registration::unregister(slf);
         report_pending(slf)?;
         future::report_unretrieved(slf.as_super())
     }
