@@ -123,9 +123,6 @@ impl EventLoop {
         if let Some(kwargs) = kwargs {
             is_eager = eager_start(&kwargs)?.unwrap_or(is_eager);
         }
-        let context = context
-            .map(|context| context.cast::<PyContext>())
-            .transpose()?;
         let parts = Parts {
             coro,
             name,

@@ -13,7 +13,7 @@ impl Future {
         &self,
         py: Python<'py>,
     ) -> PyResult<Option<Bound<'py, PyFrozenSet>>> {
-        let (tasks, mut awaiters) = self.with(py, |core| {
+        let (waiters, mut awaiters) = self.with(py, |core| {
             let named = core.extras.as_ref().map_or_else(Vec::new, |extras| {
                 extras
                     .awaited_by
@@ -21,9 +21,11 @@ impl Future {
                     .map(|waiter| waiter.clone_ref(py))
                     .collect()
             });
-            (core.waiters.tasks(py), named)
+            (core.waiters.show(py), named)
         });
-        awaiters.extend(tasks.into_iter().map(Py::into_any));
+        for waiter in waiters {
+            awaiters.extend(waiter.into_task(py)?);
+        }
         if awaiters.is_empty() {
             return Ok(None);
         }

@@ -9,7 +9,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyContext, PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::contexts::Captured;
 use crate::event_loop::EventLoop;
@@ -224,13 +224,13 @@ impl Future {
     fn add_callback(
         slf: &Bound<'_, Self>,
         callable: &Bound<'_, PyAny>,
-        context: Option<Bound<'_, PyContext>>,
+        context: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let py = slf.py();
         let future = slf.get();
         let owner = future.owner(py)?;
         let context = match (context, &owner) {
-            (Some(context), _) => Captured::Own(context.unbind()),
+            (Some(context), _) => Captured::Own(context::presumed(context).clone().unbind()),
             (None, Owner::Native(event_loop)) => event_loop.get().contexts.capture(py)?,
             (None, Owner::Foreign(_)) => Captured::Own(context::copy_current(py)?),
         };
@@ -326,7 +326,7 @@ impl Future {
     fn add_done_callback(
         slf: &Bound<'_, Self>,
         r#fn: &Bound<'_, PyAny>,
-        context: Option<Bound<'_, PyContext>>,
+        context: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         Self::add_callback(slf, r#fn, context)
     }

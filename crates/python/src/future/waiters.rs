@@ -4,6 +4,7 @@
 //! callback object: when the future is done, the task goes into the ready queue as it is.
 
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyContext, PyList, PyTuple};
 
@@ -11,6 +12,7 @@ use super::Future;
 use super::owner::Owner;
 use crate::contexts::Captured;
 use crate::event_loop::EventLoop;
+use crate::raw::c_task;
 use crate::task::{Resumption, Task};
 
 /// A callback of `add_done_callback`, and the context that it is called in.
@@ -84,6 +86,17 @@ impl Shown {
         }
     }
 
+    /// The task that waits, of ours or of asyncio's, if it is one.
+    pub(super) fn into_task(self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        match self {
+            Self::Task(task) => Ok(Some(task.into_any())),
+            Self::Callback(callable, _) if c_task::is_step(callable.bind(py)) => {
+                callable.getattr(py, intern!(py, "__self__")).map(Some)
+            }
+            Self::Callback(..) => Ok(None),
+        }
+    }
+
     /// Whether this is what `callable` asks to remove. Runs foreign code.
     pub(super) fn is_equal(&self, callable: &Bound<'_, PyAny>) -> PyResult<bool> {
         match self {
@@ -148,15 +161,6 @@ impl Waiters {
             Self::One(waiter) => std::slice::from_ref(waiter),
             Self::Many(waiters) => waiters,
         }
-    }
-
-    /// The tasks of ours among them.
-    pub(super) fn tasks(&self, py: Python<'_>) -> Vec<Py<Task>> {
-        let task = |waiter: &Waiter| match waiter {
-            Waiter::Task(task) => Some(task.clone_ref(py)),
-            Waiter::Callback(_) => None,
-        };
-        self.as_slice().iter().filter_map(task).collect()
     }
 
     /// A look at all of them.

@@ -37,6 +37,14 @@ struct Layout {
     variables: usize,
 }
 
+/// Takes whatever a caller gave for a context. asyncio finds out when it is entered, and so do we:
+/// `run_in` refuses what is none.
+pub(crate) fn presumed<'a, 'py>(context: &'a Bound<'py, PyAny>) -> &'a Bound<'py, PyContext> {
+    // SAFETY: the type says what PyO3 may call on the object, which checks for itself; fields are read
+    // of contexts only that this crate has made (`variables_of`).
+    unsafe { context.cast_unchecked() }
+}
+
 /// A copy of the current context, as `contextvars.copy_context()`.
 #[inline]
 pub(crate) fn copy_current(py: Python<'_>) -> PyResult<Py<PyContext>> {

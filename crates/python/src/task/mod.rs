@@ -101,7 +101,7 @@ fn asyncio_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 pub(crate) struct Parts<'a, 'py> {
     pub(crate) coro: &'a Bound<'py, PyAny>,
     pub(crate) name: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) context: Option<&'a Bound<'py, PyContext>>,
+    pub(crate) context: Option<&'a Bound<'py, PyAny>>,
     pub(crate) is_eager: bool,
 }
 
@@ -151,7 +151,7 @@ impl Task {
 
     fn inner_of(py: Python<'_>, parts: &Parts<'_, '_>, owner: &Owner) -> PyResult<Inner> {
         let context = match (parts.context, owner) {
-            (Some(context), _) => Captured::Own(context.clone().unbind()),
+            (Some(context), _) => Captured::Own(context::presumed(context).clone().unbind()),
             (None, Owner::Native(event_loop)) => event_loop.get().contexts.capture(py)?,
             (None, Owner::Foreign(_)) => Captured::Own(context::copy_current(py)?),
         };
@@ -230,7 +230,7 @@ impl Task {
         coro: &Bound<'_, PyAny>,
         r#loop: Option<&Bound<'_, PyAny>>,
         name: Option<&Bound<'_, PyAny>>,
-        context: Option<&Bound<'_, PyContext>>,
+        context: Option<&Bound<'_, PyAny>>,
         eager_start: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let py = slf.py();
