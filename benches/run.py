@@ -11,7 +11,7 @@ from suite.child import ChildError
 from suite.loadgen import LoadgenError, build
 from suite.measure import Conditions, measure, probe
 from suite.results import Results
-from suite.rows import ROWS, Row, TcpRow
+from suite.rows import ROWS, MemoryRow, Row, TcpRow
 
 
 def main() -> None:
@@ -118,6 +118,8 @@ def _measure_all(
 def _interleaved(rows: list[Row], loops: list[str], rounds: int) -> Iterator[tuple[Row, str]]:
     """Yield each row on all loops, one after the other, and in the next round in another order."""
     for turn, row in itertools.product(range(rounds), rows):
+        if turn and isinstance(row, MemoryRow):
+            continue
         first = turn % len(loops)
         for loop in loops[first:] + loops[:first]:
             yield row, loop

@@ -11,13 +11,16 @@ import json
 import os
 import statistics
 from asyncio import AbstractEventLoop
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from suite import peers
 from suite.results import Sample
-from suite.rows import LoopRow, row_named
+from suite.rows import LoopRow, MemoryRow, row_named
 from suite.stopwatch import Stopwatch
+
+T = TypeVar("T")
 
 
 class UnexpectedError(Exception):
@@ -43,9 +46,14 @@ def main() -> None:
         print(json.dumps({"version": peers.version(options.loop)}))
     else:
         row = row_named(options.row)
-        if not isinstance(row, LoopRow):
+        if isinstance(row, LoopRow):
+            sample = _measure(loop, row, options.count, options.repeat)
+        elif isinstance(row, MemoryRow):
+            sample = Sample(
+                _watched(loop, lambda: loop.run_until_complete(row.program(options.count)))
+            )
+        else:
             parser.error("not a row of this kind")
-        sample = _measure(loop, row, options.count, options.repeat)
         print(json.dumps(asdict(sample)), flush=True)
     # Ending is not under test, and a loop that hangs in it would spoil a good figure.
     os._exit(0)
@@ -53,13 +61,12 @@ def main() -> None:
 
 def _measure(loop: AbstractEventLoop, row: LoopRow, count: int, repeat: int) -> Sample:
     """Return the medians over the repetitions, in nanoseconds per operation."""
-    unexpected: list[dict[str, Any]] = []
-    loop.set_exception_handler(lambda _loop, context: unexpected.append(context))
-    _run_once(loop, row, max(count // 10, 100))
-    watches = [_run_once(loop, row, count) for _ in range(repeat)]
-    if unexpected:
-        context = unexpected[0]
-        raise UnexpectedError(f"{context.get('message')}: {context.get('exception')!r}")
+
+    def repetitions() -> list[Stopwatch]:
+        _run_once(loop, row, row.whole(count // 10))
+        return [_run_once(loop, row, count) for _ in range(repeat)]
+
+    watches = _watched(loop, repetitions)
     return Sample(
         figures={
             "cpu_ns": statistics.median(watch.cpu_ns for watch in watches) / count,
@@ -67,6 +74,17 @@ def _measure(loop: AbstractEventLoop, row: LoopRow, count: int, repeat: int) -> 
         },
         deviation=row.check(loop) if row.check else None,
     )
+
+
+def _watched(loop: AbstractEventLoop, run: Callable[[], T]) -> T:
+    """Return what *run* does; UnexpectedError if the loop's exception handler was called meanwhile."""
+    unexpected: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _loop, context: unexpected.append(context))
+    done = run()
+    if unexpected:
+        context = unexpected[0]
+        raise UnexpectedError(f"{context.get('message')}: {context.get('exception')!r}")
+    return done
 
 
 def _run_once(loop: AbstractEventLoop, row: LoopRow, count: int) -> Stopwatch:

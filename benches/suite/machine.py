@@ -12,8 +12,9 @@ def describe() -> dict[str, str]:
     """Return the facts of machine and interpreter by name, in the order to print them."""
     configured = sysconfig.get_config_var("CONFIG_ARGS") or ""
     built = [
-        "PGO" if "--enable-optimizations" in configured else "no PGO",
-        "LTO" if "--with-lto" in configured else "no LTO",
+        # Debian's, for one, is built with both, and does not say so to configure.
+        "PGO" if "--enable-optimizations" in configured else "not configured with PGO",
+        "LTO" if "--with-lto" in configured else "not configured with LTO",
         "free-threaded" if sysconfig.get_config_var("Py_GIL_DISABLED") else "GIL",
         str(sysconfig.get_config_var("OPT") or "").strip(),
     ]

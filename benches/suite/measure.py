@@ -7,7 +7,7 @@ from pathlib import Path
 from suite import child
 from suite.child import Child, ChildError
 from suite.results import Sample
-from suite.rows import LoopRow, Row, TcpRow
+from suite.rows import LoopRow, MemoryRow, Row, TcpRow
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,22 @@ def probe(loop: str) -> str:
 def measure(row: Row, loop: str, conditions: Conditions) -> Sample:
     """Measure *row* on *loop*; ChildError says why it cannot be done."""
     if isinstance(row, LoopRow):
-        return _measure_in_process(row, loop, conditions)
+        return _measure_in_process(
+            row, loop, row.whole(int(row.count * conditions.scale)), conditions
+        )
+    if isinstance(row, MemoryRow):
+        return _measure_in_process(row, loop, int(row.count * conditions.scale), conditions)
     return _measure_server(row, loop, conditions)
 
 
-def _measure_in_process(row: LoopRow, loop: str, conditions: Conditions) -> Sample:
+def _measure_in_process(
+    row: LoopRow | MemoryRow, loop: str, count: int, conditions: Conditions
+) -> Sample:
     with child.python(
         "suite.loop_child",
         loop,
         f"--row={row.name}",
-        f"--count={max(int(row.count * conditions.scale), 100)}",
+        f"--count={count}",
         f"--repeat={conditions.repeat}",
         f"--core={conditions.server_core}",
     ) as process:

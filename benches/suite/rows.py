@@ -1,11 +1,12 @@
 """Every row of the benchmark: its name, its group, how much work it is and where its program is."""
 
+import sys
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Literal
 
-from suite import schedule, tasks, threads, timers
+from suite import memory, schedule, tasks, threads, timers, trees
 
 #: A sync program is called with the loop, the count and the stopwatch; an async one runs on the loop.
 Program = Callable[..., None] | Callable[..., Awaitable[None]]
@@ -25,6 +26,25 @@ class LoopRow:
     count: int
     #: Says how a loop's answer differs from asyncio's, if it does so in a way that saves it work.
     check: Callable[[AbstractEventLoop], str | None] | None = None
+    #: Operations that are done together: no repetition, however quick the run, does a part of them.
+    batch: int = 1
+
+    def whole(self, count: int) -> int:
+        """Return the least number of operations that can be done and is not below *count* or 100."""
+        return -(-max(count, 100) // self.batch) * self.batch
+
+
+@dataclass(frozen=True)
+class MemoryRow:
+    """A program in one process, on one loop, that measures memory, which takes no second round."""
+
+    #: As in the tables.
+    name: str
+    group: str
+    #: Called with the count; returns the figures of a sample.
+    program: Callable[[int], Coroutine[None, None, dict[str, float]]]
+    #: Objects that are held at a time in a full run.
+    count: int
 
 
 @dataclass(frozen=True)
@@ -46,7 +66,7 @@ class TcpRow:
     pause_us: int = 0
 
 
-Row = LoopRow | TcpRow
+Row = LoopRow | MemoryRow | TcpRow
 
 #: Titles of the groups, in the order of the tables, and what one operation is called.
 GROUPS = {
@@ -54,6 +74,8 @@ GROUPS = {
     "timers": ("Timers", "timer"),
     "threads": ("Other threads", "call"),
     "tasks": ("Tasks and futures", "operation"),
+    "trees": ("Trees of tasks", "task"),
+    "memory": ("Memory", "task"),
     "tcp": ("TCP echo", "request"),
     "reply": ("TCP replies and connections", "request"),
 }
@@ -99,9 +121,34 @@ _LOOP_ROWS = (
     LoopRow("sleep(0) in 100 tasks", "tasks", tasks.sleep_zero_100_tasks, 200_000),
     LoopRow("create and await a task", "tasks", tasks.task_create_await, 30_000),
     LoopRow("gather, 5,000 at a time", "tasks", tasks.gather_batches, 50_000),
+    LoopRow(
+        "gather, 50,000 at a time",
+        "tasks",
+        tasks.gather_all,
+        tasks.GATHER_ALL,
+        batch=tasks.GATHER_ALL,
+    ),
+    LoopRow("future wake-up", "tasks", tasks.future_wake_up, 50_000),
     LoopRow("future ping-pong", "tasks", tasks.future_ping_pong, 20_000),
     LoopRow("Queue ping-pong", "tasks", tasks.queue_ping_pong, 20_000),
 )
+
+
+def _tree(name: str, program: Program) -> LoopRow:
+    return LoopRow(name, "trees", program, trees.TREE, batch=trees.TREE)
+
+
+_TREE_ROWS = (
+    _tree("async_tree_none", trees.gather_tree),
+    _tree("async_tree_none_tg", trees.group_tree),
+)
+if sys.version_info >= (3, 12):
+    _TREE_ROWS += (
+        _tree("async_tree_eager", trees.eager_gather_tree),
+        _tree("async_tree_eager_tg", trees.eager_group_tree),
+    )
+
+_MEMORY_ROWS = (MemoryRow("tasks waiting", "memory", memory.waiting_tasks, 1_000_000),)
 
 _ECHO_SERVERS = {
     "protocol": "Protocol",
@@ -137,7 +184,7 @@ _REPLY_ROWS = (
     ),
 )
 
-ROWS: tuple[Row, ...] = _LOOP_ROWS + _ECHO_ROWS + _REPLY_ROWS
+ROWS: tuple[Row, ...] = _LOOP_ROWS + _TREE_ROWS + _MEMORY_ROWS + _ECHO_ROWS + _REPLY_ROWS
 
 
 def row_named(name: str) -> Row:

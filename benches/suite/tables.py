@@ -23,6 +23,8 @@ class _Figures:
     name: str
     #: How to print one.
     text: Callable[[float], str]
+    #: Whether to compare with the best peer.
+    is_compared: bool = True
 
 
 def _duration(nanoseconds: float) -> str:
@@ -40,10 +42,31 @@ def _rate(nanoseconds: float) -> str:
     return f"{per_second / 1e3:.1f} k"
 
 
+def _mib(size: float) -> str:
+    return f"{size / 2**20:.1f}"
+
+
 _CPU = _Figures("CPU time of the whole process for one {}", "cpu_ns", _duration)
 _RATE = _Figures("{}s per second, by the clock", "wall_ns", _rate)
+_WAITING = _Figures("resident bytes of one {} that waits", "waiting_bytes", "{:.0f}".format)
+_LEFT = _Figures(
+    "resident MiB more than at first, once all have ended", "left_bytes", _mib, is_compared=False
+)
+_LEFT_AGAIN = _Figures(
+    "the same after as many again, which should be no more",
+    "left_again_bytes",
+    _mib,
+    is_compared=False,
+)
 _P50 = _Figures("latency of one {}, median", "p50_ns", _duration)
 _P99 = _Figures("latency of one {}, 99 % are below", "p99_ns", _duration)
+
+#: Those of the groups that do not only have times and rates.
+_TABLES = {
+    "memory": (_WAITING, _LEFT, _LEFT_AGAIN),
+    "tcp": (_CPU, _RATE, _P50, _P99),
+    "reply": (_CPU, _RATE, _P50, _P99),
+}
 
 
 def render(results: Results, rows: Iterable[Row], loops: list[str]) -> str:
@@ -55,8 +78,7 @@ def render(results: Results, rows: Iterable[Row], loops: list[str]) -> str:
         names = [row.name for row in rows if row.group == group]
         if not names:
             continue
-        tables = (_CPU, _RATE, _P50, _P99) if group in {"tcp", "reply"} else (_CPU, _RATE)
-        for table in tables:
+        for table in _TABLES.get(group, (_CPU, _RATE)):
             heading = f"{title}: {table.title.format(operation)}"
             parts.append(_table(heading, table, results, names, loops, notes))
     parts.append(_behind(results, rows, loops))
@@ -77,7 +99,8 @@ def _table(
         if not any(results.has(name, loop, table.name) for loop in loops):
             continue
         cells = [_cell(table, results, name, loop, notes) for loop in loops]
-        lines.append([name, *cells, _ratio(Ratio.of(results, name, loops, table.name))])
+        ratio = Ratio.of(results, name, loops, table.name) if table.is_compared else None
+        lines.append([name, *cells, _ratio(ratio)])
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     text = [heading, ""]
     for line in lines:
@@ -121,12 +144,13 @@ def _ratio(ratio: Ratio | None) -> str:
 
 
 def _behind(results: Results, rows: list[Row], loops: list[str]) -> str:
-    """List the rows in which the subject is not ahead, by CPU time or by the clock."""
+    """List the rows in which the subject is not ahead, by CPU time, by the clock or by memory."""
     lines = []
     for row in rows:
         ratios = {
             "CPU time": Ratio.of(results, row.name, loops, "cpu_ns"),
             "the clock": Ratio.of(results, row.name, loops, "wall_ns"),
+            "memory": Ratio.of(results, row.name, loops, "waiting_bytes"),
         }
         behind = [
             f"by {what} {_ratio(ratio)}"

@@ -6,6 +6,7 @@ from suite.stopwatch import Stopwatch
 
 TASKS = 100
 GATHER_BATCH = 5_000
+GATHER_ALL = 50_000
 
 
 async def _nothing() -> None:
@@ -39,10 +40,29 @@ async def task_create_await(count: int, clock: Stopwatch) -> None:
 
 async def gather_batches(count: int, clock: Stopwatch) -> None:
     """Gather coroutines, some thousands at a time."""
+    await _gather(count, GATHER_BATCH, clock)
+
+
+async def gather_all(count: int, clock: Stopwatch) -> None:
+    """Gather coroutines, so many at a time that their tasks fit in no cache."""
+    await _gather(count, GATHER_ALL, clock)
+
+
+async def _gather(count: int, at_a_time: int, clock: Stopwatch) -> None:
     with clock:
-        for begin in range(0, count, GATHER_BATCH):
-            batch = min(GATHER_BATCH, count - begin)
+        for begin in range(0, count, at_a_time):
+            batch = min(at_a_time, count - begin)
             await asyncio.gather(*[_nothing() for _ in range(batch)])
+
+
+async def future_wake_up(count: int, clock: Stopwatch) -> None:
+    """Await a future that a callback gives its result: how a task waits for anything outside of it."""
+    loop = asyncio.get_running_loop()
+    with clock:
+        for _ in range(count):
+            future: asyncio.Future[None] = loop.create_future()
+            loop.call_soon(future.set_result, None)
+            await future
 
 
 async def future_ping_pong(count: int, clock: Stopwatch) -> None:
