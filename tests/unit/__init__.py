@@ -1,0 +1,1 @@
+"""Unit tests: what aioxide itself promises, beside asyncio's promises."""

@@ -1,0 +1,144 @@
+"""Random programs of tasks leave the same trace with our Future and Task as with the standard library's.
+
+The pure Python classes are the reference, because every step of theirs can be read; the C classes have to agree with
+them, and whatever is native is compared with the C classes in still finer detail. AIOXIDE_TASK_PROGRAMS is the number
+of programs to try, and asks for fresh ones; without it the same few hundred are tried each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import aioxide
+
+from .task_programs import CAUGHT, ERRORS, FUTURES, Kind, Program, loop_with, run
+
+asked_for = os.environ.get("AIOXIDE_TASK_PROGRAMS")
+PROGRAMS = settings(
+    max_examples=int(asked_for or 250),
+    derandomize=not asked_for,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+_futures: Any = asyncio.futures
+_tasks: Any = asyncio.tasks
+PyFuture, PyTask = _futures._PyFuture, _tasks._PyTask
+OurFuture, OurTask = getattr(aioxide, "Future", None), getattr(aioxide, "Task", None)
+
+
+def kind(name: str, base: Any, task: Any, future: Any, *, in_python: bool = False) -> Kind:
+    return Kind(name, task, future, loop_with(base, task, future), in_python)
+
+
+def heir(parent: Any) -> Any:
+    """Two classes deep, as users do."""
+    return type(parent.__name__, (type("Middle", (parent,), {}),), {})
+
+
+STDLIB, OURS = asyncio.SelectorEventLoop, aioxide.EventLoop
+PYTHON = kind("Python", STDLIB, PyTask, PyFuture, in_python=True)
+C = kind("C", STDLIB, asyncio.Task, asyncio.Future)
+IN_PYTHON = [kind("Python on our loop", OURS, PyTask, PyFuture, in_python=True)]
+NATIVE = [
+    kind("C on our loop", OURS, asyncio.Task, asyncio.Future),
+    kind("heirs of C", STDLIB, heir(asyncio.Task), heir(asyncio.Future)),
+]
+if OurTask is not None:
+    NATIVE += [
+        Kind("our loop as it is", OurTask, OurFuture, OURS),
+        kind("ours on the stdlib's loop", STDLIB, OurTask, OurFuture),
+        kind("our Task, C Future", OURS, OurTask, asyncio.Future),
+        kind("C Task, our Future", OURS, asyncio.Task, OurFuture),
+        kind("heirs of ours", OURS, heir(OurTask), heir(OurFuture)),
+    ]
+
+indexes = st.integers(0, 5)
+futures = st.integers(0, FUTURES - 1)
+targets = st.tuples(st.sampled_from("ttf"), indexes)
+several = st.lists(targets, min_size=1, max_size=3).map(tuple)
+messages = st.sampled_from([None, None, "m1", "m2", 7, ""])
+ways = st.sampled_from(["lazy", "eager", "context", "class"])
+names = st.sampled_from([None, None, "named"])
+errors = st.sampled_from(sorted(ERRORS))
+
+actions = st.one_of(
+    st.tuples(st.just("set_result"), futures),
+    st.tuples(st.just("set_exception"), futures, errors, st.booleans()),
+    st.tuples(st.just("cancel"), targets, messages),
+    st.tuples(st.just("cancel"), targets, messages),
+    st.tuples(st.just("uncancel"), indexes),
+    st.tuples(st.just("new_future"), futures),
+    st.tuples(st.just("spawn"), indexes, ways, names),
+    st.tuples(st.just("ask"), targets),
+    st.tuples(st.just("outcome"), targets),
+    st.tuples(st.just("add_callback"), targets, st.integers(0, 6), st.booleans()),
+    st.tuples(st.just("remove_callback"), targets, st.integers(0, 3)),
+    st.tuples(st.just("var"), st.integers(1, 9)),
+    st.just(("all_tasks",)),
+)
+
+waits = st.one_of(
+    st.just(("sleep",)),
+    st.tuples(st.just("await"), targets),
+    st.tuples(st.just("await"), targets),
+    st.tuples(st.just("spawn_and_await"), indexes, ways),
+    st.tuples(st.just("shield"), targets),
+    st.tuples(st.just("gather"), several, st.booleans()),
+    st.tuples(st.just("gather_coroutines"), indexes),
+    st.tuples(
+        st.just("wait"), several, st.sampled_from([asyncio.ALL_COMPLETED, asyncio.FIRST_COMPLETED])
+    ),
+    st.tuples(st.just("wait_for"), targets),
+    st.tuples(
+        st.just("odd"), st.sampled_from(["none", "number", "text", "future", "list", "generator"])
+    ),
+    st.tuples(st.just("raise"), errors),
+    st.just(("return",)),
+)
+
+
+def blocks(ops: Any) -> Any:
+    inner = st.lists(ops, min_size=1, max_size=4).map(tuple)
+    catch = st.tuples(st.just("catch"), st.sampled_from(sorted(CAUGHT)), inner)
+    return st.one_of(
+        catch,
+        catch,
+        catch,
+        st.tuples(st.just("call"), inner),
+        st.tuples(st.just("finally"), inner, inner),
+        st.tuples(st.just("timeout"), inner),
+        st.tuples(st.just("group"), st.lists(indexes, min_size=1, max_size=2).map(tuple), inner),
+        st.tuples(st.just("lock"), inner),
+    )
+
+
+ops = st.recursive(st.one_of(actions, waits, waits), blocks, max_leaves=6)
+scripts = st.lists(ops, min_size=1, max_size=6).map(tuple)
+programs = st.builds(
+    Program,
+    scripts=st.lists(scripts, min_size=2, max_size=4).map(tuple),
+    driver=st.lists(st.lists(actions, max_size=3).map(tuple), max_size=6).map(tuple),
+    roots=st.integers(1, 3),
+    debug=st.integers(0, 9).map(lambda n: n == 9),
+)
+
+
+@PROGRAMS
+@given(programs)
+def test_a_random_program_leaves_the_same_trace_with_every_kind_of_task(program: Program) -> None:
+    expected = run(program, PYTHON)
+    for each in IN_PYTHON:
+        assert run(program, each).coarse == expected.coarse, each.name
+    in_c = run(program, C)
+    assert in_c.coarse == expected.coarse, C.name
+    for each in NATIVE:
+        trace = run(program, each)
+        assert trace.coarse == expected.coarse, each.name
+        assert trace.fine == in_c.fine, each.name
