@@ -80,7 +80,10 @@ class Child:
         if self._hung:
             return f"no answer within {_PATIENCE_S:.0f} s"
         self._errors.seek(0)
-        said = [line for line in self._errors.read().decode(errors="replace").splitlines() if line]
+        lines = self._errors.read().decode(errors="replace").splitlines()
+        # The frame that an exception group is printed in is no reason, and warnings are those of the end.
+        stripped = (line.strip(" |+-") for line in lines)
+        said = [line for line in stripped if line and "Warning: " not in line]
         if status < 0:
             return f"killed by {signal.Signals(-status).name}" + (f": {said[-1]}" if said else "")
         return said[-1] if said else f"ended with status {status}"

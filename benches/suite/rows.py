@@ -134,8 +134,10 @@ _LOOP_ROWS = (
 )
 
 
-def _tree(name: str, program: Program) -> LoopRow:
-    return LoopRow(name, "trees", program, trees.TREE, batch=trees.TREE)
+def _tree(
+    name: str, program: Program, check: Callable[[AbstractEventLoop], str | None] | None = None
+) -> LoopRow:
+    return LoopRow(name, "trees", program, trees.TREE, check, batch=trees.TREE)
 
 
 _TREE_ROWS = (
@@ -144,8 +146,8 @@ _TREE_ROWS = (
 )
 if sys.version_info >= (3, 12):
     _TREE_ROWS += (
-        _tree("async_tree_eager", trees.eager_gather_tree),
-        _tree("async_tree_eager_tg", trees.eager_group_tree),
+        _tree("async_tree_eager", trees.eager_gather_tree, trees.not_eager),
+        _tree("async_tree_eager_tg", trees.eager_group_tree, trees.not_eager),
     )
 
 _MEMORY_ROWS = (MemoryRow("tasks waiting", "memory", memory.waiting_tasks, 1_000_000),)

@@ -5,7 +5,9 @@ Each node is a coroutine that starts a task for each of its branches and waits f
 """
 
 import asyncio
+from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from suite.stopwatch import Stopwatch
 
@@ -47,6 +49,33 @@ async def eager_group_tree(count: int, clock: Stopwatch) -> None:
     await _grow_eagerly(_group_level, count, clock)
 
 
+def not_eager(loop: AbstractEventLoop) -> str | None:
+    """Say so if a loop with the eager factory does not start tasks at once: those rows are then of other work."""
+    started: list[bool] = []
+
+    async def start() -> None:
+        started.append(True)
+
+    async def create() -> bool:
+        loop.set_task_factory(_eager_factory())
+        try:
+            task = loop.create_task(start())
+            was_eager = bool(started)
+            await task
+        finally:
+            loop.set_task_factory(None)
+        return was_eager
+
+    if loop.run_until_complete(create()):
+        return None
+    return "out of competition: with the eager factory, its tasks do not start eagerly"
+
+
+def _eager_factory() -> Any:
+    # Python 3.11 has no such factory, and no such rows.
+    return getattr(asyncio, "eager_task_factory")  # noqa: B009
+
+
 async def _grow(root: Callable[[int], Awaitable[None]], count: int, clock: Stopwatch) -> None:
     with clock:
         for _ in range(count // TREE):
@@ -57,10 +86,8 @@ async def _grow_eagerly(
     root: Callable[[int], Awaitable[None]], count: int, clock: Stopwatch
 ) -> None:
     loop = asyncio.get_running_loop()
-    before = loop.get_task_factory()
-    # Python 3.11 has no such factory, and no such rows.
-    loop.set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009
+    loop.set_task_factory(_eager_factory())
     try:
         await _grow(root, count, clock)
     finally:
-        loop.set_task_factory(before)
+        loop.set_task_factory(None)
