@@ -1,10 +1,11 @@
 //! The contexts of callbacks: captured when they are scheduled, copied only if they change.
 //!
-//! asyncio copies the current context for each callback that is scheduled without one. Most
-//! callbacks change no variable, and most are scheduled by code whose variables are the same as
-//! the time before. So one *pristine* copy is shared by all callbacks scheduled under the same
+//! asyncio copies the current context for each callback that is scheduled without one, and for each
+//! task. Most of them change no variable, and most are made by code whose variables are the same as
+//! the time before. So one *pristine* copy is shared by all that were made under the same
 //! variables, and they run, one after the other, in one *working* copy of it, which is replaced as
-//! soon as a callback has changed it or somebody keeps it. No callback can tell the difference.
+//! soon as one has changed it or somebody keeps it. None of them can tell the difference. The
+//! thread stays in the working context from one call to the next, until something else is to run.
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -43,19 +44,51 @@ impl Captured {
     }
 }
 
-/// The two copies that the callbacks of a loop share.
+/// A working context that the loop's thread has entered, and stays in from one call to the next.
+struct Entered {
+    pristine: Py<PyContext>,
+    working: Py<PyContext>,
+    /// How many references `working` has while only this and the thread know of it.
+    references: isize,
+    /// Whether a call is under way in it. Calls from within that call go into contexts of their own.
+    is_busy: bool,
+}
+
+impl Entered {
+    /// Whether the working context can pass for a fresh copy of the pristine one.
+    #[inline]
+    fn is_clean(&self, py: Python<'_>) -> bool {
+        context::variables_of(py, &self.working) == context::variables_of(py, &self.pristine)
+            && refcount::count(&self.working) == self.references
+    }
+}
+
+/// The copies that the callbacks and tasks of a loop share.
 pub(crate) struct Contexts {
     /// Has the variables under which callbacks were last scheduled. Never entered.
     pristine: Guarded<Option<Py<PyContext>>>,
-    /// A copy of a pristine context that callbacks are run in. Absent while one runs.
-    working: Guarded<Option<Py<PyContext>>>,
+    /// The copy of a pristine context that calls are made in, one after the other.
+    entered: Guarded<Option<Entered>>,
+    /// The working context that was left last.
+    spare: Guarded<Option<Py<PyContext>>>,
+}
+
+/// What is found where a call is to be made in a shared context.
+enum Place {
+    /// It was entered by a call before this one.
+    Ready,
+    /// A call is under way: this one comes from within it.
+    Busy,
+    /// Another context, or none.
+    Other,
 }
 
 impl Contexts {
     pub(crate) const fn new() -> Self {
         Self {
             pristine: Guarded::new(None),
-            working: Guarded::new(None),
+            entered: Guarded::new(None),
+            spare: Guarded::new(None),
         }
     }
 
@@ -79,8 +112,8 @@ impl Contexts {
         Ok(Captured::Shared(copied))
     }
 
-    /// Runs `call` in a captured context. If it fails, the context it ran in becomes the captured one,
-    /// so that the failure can be reported there.
+    /// Runs `call` in a captured context. If the call changes the context, or fails, the context it ran in
+    /// becomes the captured one, which from then on is the caller's own.
     #[inline]
     pub(crate) fn run_in<R>(
         &self,
@@ -89,80 +122,151 @@ impl Contexts {
         call: impl FnOnce() -> PyResult<R>,
     ) -> PyResult<R> {
         let pristine = match captured {
-            Captured::Own(context) => return context::run_in(py, context, call),
+            Captured::Own(context) => {
+                self.leave(py)?;
+                return context::run_in(py, context, call);
+            }
             Captured::Shared(pristine) => pristine,
         };
-        let variables = context::variables_of(py, pristine);
-        let working = self.borrow_working(py, pristine)?;
-        let result = context::run_in(py, &working, call);
+        if !self.begin(py, pristine)? {
+            return self.run_in_copy(py, captured, call);
+        }
+        let result = call();
         if result.is_err() {
-            *captured = Captured::Own(working);
-        } else if refcount::is_sole(&working) && context::variables_of(py, &working) == variables {
-            drop(self.working.replace(py, Some(working)));
+            // So that it can be reported where it happened.
+            if let Some(context) = self.take(py)? {
+                *captured = Captured::Own(context);
+            }
+        } else if let Some(context) = self.end(py)? {
+            *captured = Captured::Own(context);
         }
         result
     }
 
-    /// Runs a step of a task in its context. `exchange` puts a context into the task and returns what it had.
-    ///
-    /// A task that shares its context has the working copy for its own during the step, and keeps
-    /// it if the step has changed it or if somebody else has got hold of it.
-    #[inline]
-    pub(crate) fn run_task<R>(
+    /// As `run_in`, from within another call: in a copy that nobody shares.
+    fn run_in_copy<R>(
         &self,
         py: Python<'_>,
-        exchange: impl Fn(Option<Captured>) -> Option<Captured>,
-        step: impl FnOnce() -> PyResult<R>,
+        captured: &mut Captured,
+        call: impl FnOnce() -> PyResult<R>,
     ) -> PyResult<R> {
-        let pristine = match exchange(None) {
-            Some(Captured::Shared(pristine)) => pristine,
-            own => {
-                let context = match &own {
-                    Some(Captured::Own(context)) => context.clone_ref(py),
-                    _ => context::copy_current(py)?,
-                };
-                drop(exchange(own));
-                return context::run_in(py, &context, step);
-            }
+        let Captured::Shared(pristine) = captured else {
+            return call();
         };
-        let working = self.borrow_working(py, &pristine)?;
-        drop(exchange(Some(Captured::Own(working.clone_ref(py)))));
-        let result = context::run_in(py, &working, step);
-        if context::variables_of(py, &working) == context::variables_of(py, &pristine) {
-            drop(exchange(Some(Captured::Shared(pristine))));
-            if refcount::is_sole(&working) {
-                drop(self.working.replace(py, Some(working)));
-            } else {
-                drop(exchange(Some(Captured::Own(working))));
-            }
-        }
+        let copy = context::copy(py, pristine)?;
+        let result = context::run_in(py, &copy, call);
+        *captured = Captured::Own(copy);
         result
     }
 
-    /// The working copy of `pristine`, for one call.
+    /// Enters a working copy of `pristine`, unless the thread is in it already. False if a call is under way, from
+    /// within which this one is made. What begins has to be ended by `end` or `take`.
     #[inline]
-    fn borrow_working(&self, py: Python<'_>, pristine: &Py<PyContext>) -> PyResult<Py<PyContext>> {
-        match self.working.replace(py, None) {
-            Some(working)
-                if context::variables_of(py, &working) == context::variables_of(py, pristine) =>
-            {
-                Ok(working)
+    pub(crate) fn begin(&self, py: Python<'_>, pristine: &Py<PyContext>) -> PyResult<bool> {
+        let place = self.entered.with(py, |entered| match entered {
+            Some(entered) if entered.is_busy => Place::Busy,
+            Some(entered) if entered.pristine.is(pristine) && entered.is_clean(py) => {
+                entered.is_busy = true;
+                Place::Ready
             }
-            _ => context::copy(py, pristine),
+            _ => Place::Other,
+        });
+        match place {
+            Place::Ready => Ok(true),
+            Place::Busy => Ok(false),
+            Place::Other => self.enter(py, pristine),
         }
     }
 
-    /// Lets go of both copies.
+    fn enter(&self, py: Python<'_>, pristine: &Py<PyContext>) -> PyResult<bool> {
+        self.leave(py)?;
+        let variables = context::variables_of(py, pristine);
+        let working = match self.spare.replace(py, None) {
+            Some(spare)
+                if refcount::is_sole(&spare) && context::variables_of(py, &spare) == variables =>
+            {
+                spare
+            }
+            _ => context::copy(py, pristine)?,
+        };
+        context::enter(py, &working)?;
+        let entered = Entered {
+            references: refcount::count(&working),
+            pristine: pristine.clone_ref(py),
+            working,
+            is_busy: true,
+        };
+        drop(self.entered.replace(py, Some(entered)));
+        Ok(true)
+    }
+
+    /// Ends what `begin` has begun. If the call has changed the context, or somebody has got hold of it, it
+    /// is left, and returned: it is the caller's own from here on.
+    #[inline]
+    pub(crate) fn end(&self, py: Python<'_>) -> PyResult<Option<Py<PyContext>>> {
+        let is_clean = self.entered.with(py, |entered| match entered {
+            Some(entered) => {
+                entered.is_busy = false;
+                entered.is_clean(py)
+            }
+            None => true,
+        });
+        if is_clean { Ok(None) } else { self.take(py) }
+    }
+
+    /// Leaves the context that was entered, and returns it for the caller's own.
+    #[cold]
+    fn take(&self, py: Python<'_>) -> PyResult<Option<Py<PyContext>>> {
+        let Some(entered) = self.entered.replace(py, None) else {
+            return Ok(None);
+        };
+        context::exit(py, &entered.working)?;
+        Ok(Some(entered.working))
+    }
+
+    /// The context that a call is under way in.
+    pub(crate) fn working(&self, py: Python<'_>) -> Option<Py<PyContext>> {
+        self.entered.with(py, |entered| {
+            entered
+                .as_ref()
+                .filter(|entered| entered.is_busy)
+                .map(|entered| entered.working.clone_ref(py))
+        })
+    }
+
+    /// Leaves the context that calls were made in, unless one is under way.
+    #[inline]
+    pub(crate) fn leave(&self, py: Python<'_>) -> PyResult<()> {
+        let left = self.entered.with(py, |entered| match entered {
+            Some(Entered { is_busy: false, .. }) => entered.take(),
+            _ => None,
+        });
+        left.map_or(Ok(()), |left| self.leave_entered(py, left))
+    }
+
+    /// Leaves the context that calls were made in, at the end of a run.
+    pub(crate) fn leave_for_good(&self, py: Python<'_>) -> PyResult<()> {
+        let left = self.entered.replace(py, None);
+        left.map_or(Ok(()), |left| self.leave_entered(py, left))
+    }
+
+    fn leave_entered(&self, py: Python<'_>, entered: Entered) -> PyResult<()> {
+        context::exit(py, &entered.working)?;
+        drop(self.spare.replace(py, Some(entered.working)));
+        Ok(())
+    }
+
+    /// Lets go of all copies.
     pub(crate) fn clear(&self, py: Python<'_>) {
         drop(self.pristine.replace(py, None));
-        drop(self.working.replace(py, None));
+        drop(self.spare.replace(py, None));
     }
 
     pub(crate) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.pristine
             .visit(|context| visit.call(context))
             .unwrap_or(Ok(()))?;
-        self.working
+        self.spare
             .visit(|context| visit.call(context))
             .unwrap_or(Ok(()))
     }

@@ -32,10 +32,12 @@ struct Run<'a, 'py>(&'a Bound<'py, EventLoop>);
 
 impl Drop for Run<'_, '_> {
     fn drop(&mut self) {
-        self.0.get().end_run(self.0.py());
-        if let Err(error) = EventLoop::leave_task(self.0) {
-            error.write_unraisable(self.0.py(), Some(self.0.as_any()));
+        let py = self.0.py();
+        EventLoop::leave_stage(self.0);
+        if let Err(error) = self.0.get().contexts.leave_for_good(py) {
+            error.write_unraisable(py, Some(self.0.as_any()));
         }
+        self.0.get().end_run(py);
     }
 }
 
@@ -68,6 +70,7 @@ impl Host for Running<'_, '_> {
         if !inbox.has_post() {
             return Ok(());
         }
+        EventLoop::leave_stage(self.0);
         // One that cannot be delivered must not take the others with it.
         let mut result = Ok(());
         for completion in inbox.collect() {
@@ -81,6 +84,7 @@ impl Host for Running<'_, '_> {
     }
 
     fn park(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> Result<(), Errno> {
+        EventLoop::leave_stage(self.0);
         let event_loop = self.event_loop();
         let waker = &event_loop.mailbox.waker;
         waker.announce_sleep();
@@ -103,6 +107,7 @@ impl Host for Running<'_, '_> {
 
     fn dispatch(&self, events: &[Event]) -> PyResult<()> {
         // Python's signal handlers run here at the latest: a turn may run no bytecode at all.
+        EventLoop::leave_stage(self.0);
         let py = self.py();
         py.check_signals()?;
         for event in events.iter().filter(|event| event.token != BELL) {
@@ -125,10 +130,12 @@ impl Host for Running<'_, '_> {
     #[inline]
     fn run(&self, work: Work) -> PyResult<()> {
         let py = self.py();
-        if let Work::Task(task) = work {
-            return EventLoop::step_task(self.0, task.bind(py));
+        // From one step to the next, and from one callback to the next, the thread stays in their context.
+        match &work {
+            Work::Task(_) => {}
+            Work::Done(..) | Work::Handle(_) | Work::Step(_) => EventLoop::leave_task(self.0)?,
+            _ => EventLoop::leave_stage(self.0),
         }
-        EventLoop::leave_task(self.0)?;
         match work {
             Work::Task(task) => EventLoop::step_task(self.0, task.bind(py)),
             Work::Done(callback, future) => EventLoop::run_done(self.0, callback, future.bind(py)),
@@ -143,7 +150,6 @@ impl Host for Running<'_, '_> {
 
     fn flush(&self) -> PyResult<()> {
         let py = self.py();
-        EventLoop::leave_task(self.0)?;
         let event_loop = self.event_loop();
         let mut result = Ok(());
         loop {
@@ -152,6 +158,7 @@ impl Host for Running<'_, '_> {
             if unflushed.is_empty() {
                 return result;
             }
+            EventLoop::leave_stage(self.0);
             for stream in &unflushed {
                 let stream = stream.bind(py);
                 result = result.and(stream.get().flush_held(stream));
@@ -328,6 +335,7 @@ impl EventLoop {
         if ends_the_loop(py, &error) {
             return Err(error);
         }
+        Self::leave_stage(event_loop);
         event_loop.call_method1("_callback_failed", (handle, error.into_value(py)))?;
         Ok(())
     }

@@ -153,8 +153,8 @@ pub(crate) struct EventLoop {
     task_factory: Guarded<Option<Py<PyAny>>>,
     /// Debug mode only: the handle that is being called.
     current_handle: Guarded<Option<Py<Handle>>>,
-    /// Whether asyncio has been told that a task of ours is the current one.
-    pub(crate) has_current_task: Guarded<bool>,
+    /// The task of ours that asyncio has been told is the current one, by its address.
+    pub(crate) current_task: Guarded<Option<usize>>,
     /// Whether futures and tasks may use the queue directly, once somebody has asked.
     schedules_natively: OnceLock<bool>,
     /// Seconds after which debug mode calls a callback slow.
@@ -319,7 +319,7 @@ impl EventLoop {
             contexts: Contexts::new(),
             task_factory: Guarded::new(None),
             current_handle: Guarded::new(None),
-            has_current_task: Guarded::new(false),
+            current_task: Guarded::new(None),
             schedules_natively: OnceLock::new(),
             slow_callback_duration: Guarded::new(0.1),
             is_debug: AtomicBool::new(false),

@@ -31,7 +31,7 @@ impl Lifecycle for Future {
 /// Gives the class what PyO3 has no word for. To be called once, before anybody can subclass it.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     lifecycle::install::<Future>(py)?;
-    iteration::install(py, &py.get_type::<Future>())
+    iteration::install(&py.get_type::<Future>())
 }
 
 /// Reports an exception that nobody has asked for to the loop's exception handler.
@@ -88,6 +88,7 @@ pub(crate) fn repr(
     info: &Bound<'_, PyString>,
 ) -> PyResult<String> {
     let py = slf.py();
+    slf.get().check_initialised(py)?;
     recursion::guarded_repr(slf.as_any(), || {
         let parts = py.import(module)?.getattr(info)?.call1((slf,))?;
         let text = PyString::new(py, " ").call_method1("join", (parts,))?;

@@ -7,7 +7,7 @@ use pyo3::types::PyTuple;
 
 use super::{Fetched, Future, Outcome};
 use crate::raw::guarded::Guarded;
-use crate::raw::iteration;
+use crate::raw::raising;
 
 /// One step of `await`.
 pub(crate) enum AwaitStep<'py> {
@@ -33,22 +33,13 @@ impl Future {
         }
         match self.fetch(py)? {
             Fetched::Result(result) => Ok(AwaitStep::Return(result.into_bound(py))),
-            Fetched::Failure(error) => Err(PyErr::from_value(error)),
+            Fetched::Failure(error) => Err(raising::raised(&error)),
             Fetched::Pending => Err(PyRuntimeError::new_err("await wasn't used with future")),
         }
     }
 }
 
-/// The iterator behind `await future`: the future itself, which costs nothing, or, for a subclass,
-/// whose slots Python fills, an object.
-pub(super) fn awaited(slf: &Bound<'_, Future>) -> PyResult<Py<PyAny>> {
-    if iteration::is_own_iterator(slf.as_any()) {
-        return Ok(slf.clone().into_any().unbind());
-    }
-    Ok(FutureIter::over(slf)?.into_any())
-}
-
-/// The iterator of `iter(future)` and `yield from future`.
+/// The iterator of `iter(future)`, of `yield from future`, and of `await` on a future of a derived class.
 #[pyclass(module = "aioxide._core", frozen)]
 pub(crate) struct FutureIter {
     /// None once the iteration has ended.

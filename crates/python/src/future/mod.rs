@@ -13,8 +13,8 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::contexts::Captured;
 use crate::event_loop::EventLoop;
-use crate::raw::context;
 use crate::raw::guarded::Guarded;
+use crate::raw::{context, raising};
 
 mod awaited_by;
 mod finalizing;
@@ -216,7 +216,7 @@ impl Future {
         Err(invalid_state(py, "invalid state"))
     }
 
-    fn check_initialised(&self, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn check_initialised(&self, py: Python<'_>) -> PyResult<()> {
         self.owner(py).map(drop)
     }
 
@@ -228,7 +228,9 @@ impl Future {
     ) -> PyResult<()> {
         let py = slf.py();
         let future = slf.get();
-        let owner = future.owner(py)?;
+        let owner = future
+            .owner(py)
+            .map_err(|_uninitialised| PyRuntimeError::new_err("uninitialized Future object"))?;
         let context = match (context, &owner) {
             (Some(context), _) => Captured::Own(context::presumed(context).clone().unbind()),
             (None, Owner::Native(event_loop)) => event_loop.get().contexts.capture(py)?,
@@ -273,7 +275,7 @@ impl Future {
     fn result(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         match self.fetch(py)? {
             Fetched::Result(result) => Ok(result),
-            Fetched::Failure(error) => Err(PyErr::from_value(error)),
+            Fetched::Failure(error) => Err(raising::raised(&error)),
             Fetched::Pending => Err(invalid_state(py, "Result is not set.")),
         }
     }
@@ -352,8 +354,8 @@ impl Future {
         Ok(self.owner(py)?.as_any().clone_ref(py))
     }
 
-    fn __await__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        iterator::awaited(slf)
+    fn __await__(slf: &Bound<'_, Self>) -> PyResult<Py<FutureIter>> {
+        FutureIter::over(slf)
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> PyResult<Py<FutureIter>> {

@@ -8,6 +8,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
 use super::Future;
+use crate::raw::raising;
 
 /// What is said of a future whose `__init__` has not been called.
 pub(super) const UNINITIALISED: &str = "Future object is not initialized.";
@@ -164,7 +165,7 @@ impl Future {
             Look::Pending => Err(invalid_state(py, "Exception is not set.")),
             Look::Result(_) => Ok(None),
             Look::Exception(exception, _) => Ok(Some(exception)),
-            Look::Cancelled => Err(PyErr::from_value(self.make_cancelled_error(py)?)),
+            Look::Cancelled => Err(raising::raised(&self.make_cancelled_error(py)?)),
         }
     }
 

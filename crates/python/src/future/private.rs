@@ -30,35 +30,40 @@ impl Future {
     }
 
     #[getter(_state)]
-    fn state(&self, py: Python<'_>) -> &'static str {
-        self.with(py, |core| core.outcome.name())
+    fn state(&self, py: Python<'_>) -> PyResult<&'static str> {
+        self.check_initialised(py)?;
+        Ok(self.with(py, |core| core.outcome.name()))
     }
 
     #[getter(_result)]
-    fn private_result(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.with(py, |core| match &core.outcome {
+    fn private_result(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.check_initialised(py)?;
+        Ok(self.with(py, |core| match &core.outcome {
             Outcome::Result(result) => Some(result.clone_ref(py)),
             _ => None,
-        })
+        }))
     }
 
     #[getter(_exception)]
-    fn private_exception(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.with(py, |core| match &core.outcome {
+    fn private_exception(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.check_initialised(py)?;
+        Ok(self.with(py, |core| match &core.outcome {
             Outcome::Exception(failure) => Some(failure.exception.clone_ref(py)),
             _ => None,
-        })
+        }))
     }
 
     #[getter(_callbacks)]
     fn callbacks<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
+        self.check_initialised(py)?;
         let shown = self.with(py, |core| core.waiters.show(py));
         waiters::list(py, shown)
     }
 
     #[getter(_log_traceback)]
-    fn log_traceback(&self, py: Python<'_>) -> bool {
-        self.with(py, |core| core.log_traceback)
+    fn log_traceback(&self, py: Python<'_>) -> PyResult<bool> {
+        self.check_initialised(py)?;
+        Ok(self.with(py, |core| core.log_traceback))
     }
 
     #[setter(_log_traceback)]

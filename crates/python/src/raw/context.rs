@@ -66,6 +66,26 @@ fn owned(py: Python<'_>, context: *mut ffi::PyObject) -> PyResult<Py<PyContext>>
     Ok(context.cast_into::<PyContext>()?.unbind())
 }
 
+/// Enters `context`. Fails as `Context.run` does if it is entered already.
+#[inline]
+pub(crate) fn enter(py: Python<'_>, context: &Py<PyContext>) -> PyResult<()> {
+    // SAFETY: `context` owns a reference; whatever is no context is refused.
+    if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
+        return Err(PyErr::fetch(py));
+    }
+    Ok(())
+}
+
+/// Leaves `context`. Fails unless it is the one that this thread has entered last.
+#[inline]
+pub(crate) fn exit(py: Python<'_>, context: &Py<PyContext>) -> PyResult<()> {
+    // SAFETY: `context` owns a reference; a context that is not the current one is refused.
+    if unsafe { ffi::PyContext_Exit(context.as_ptr()) } != 0 {
+        return Err(PyErr::fetch(py));
+    }
+    Ok(())
+}
+
 /// Runs `call` inside `context`. Fails as `Context.run` does if the context is entered already.
 #[inline]
 pub(crate) fn run_in<R>(
@@ -73,18 +93,11 @@ pub(crate) fn run_in<R>(
     context: &Py<PyContext>,
     call: impl FnOnce() -> PyResult<R>,
 ) -> PyResult<R> {
-    // SAFETY: `context` is a context object and owns a reference for the whole call.
-    if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
-        return Err(PyErr::fetch(py));
-    }
+    enter(py, context)?;
     let result = call();
-    // SAFETY: this thread entered `context` above, and `call` has left whatever it entered inside.
-    if unsafe { ffi::PyContext_Exit(context.as_ptr()) } != 0 {
-        let failure = PyErr::fetch(py);
-        // What the callback itself raised says more than the context's complaint.
-        return result.and(Err(failure));
-    }
-    result
+    let left = exit(py, context);
+    // What the callback itself raised says more than the context's complaint.
+    result.and_then(|value| left.map(|()| value))
 }
 
 /// Which variables `context` has, if that can be told.

@@ -1,14 +1,15 @@
-//! A future as its own iterator: `await` asks it for the next value by its type's slot, and no
-//! iterator has to be made.
+//! A future as its own iterator: `await` asks its type's slots for an iterator and for the next value,
+//! and no iterator has to be made.
 //!
-//! The slot is set without the method `__next__`, so that futures do not pass for iterators
-//! (`collections.abc.Iterator`), which asyncio's are not. A subclass made in Python does not inherit
-//! the slot; its futures get an iterator object.
+//! The slots are set without the methods `__await__` and `__next__`, which Python sees: `__await__`
+//! called by name returns an iterator object with `send` and `throw`, as asyncio's does, and futures do not
+//! pass for iterators (`collections.abc.Iterator`). A subclass made in Python does not
+//! inherit the slots, and its futures have iterator objects.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
+use std::ptr::{self, NonNull};
 
-use pyo3::exceptions::PyStopIteration;
+use pyo3::exceptions::{PyStopIteration, PySystemError, PyTypeError};
 use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
@@ -17,24 +18,27 @@ use pyo3::types::PyType;
 use crate::future::{AwaitStep, Future};
 
 /// Lets instances of `class`, which is `Future` or derived from it, be their own iterators.
-pub(crate) fn install(py: Python<'_>, class: &Bound<'_, PyType>) -> PyResult<()> {
+pub(crate) fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
     if !class.is_subclass_of::<Future>()? {
-        return Err(pyo3::exceptions::PyTypeError::new_err(
-            "a class of futures was expected",
-        ));
+        return Err(PyTypeError::new_err("a class of futures was expected"));
     }
-    let _attached = py;
+    let class = class.as_type_ptr();
     // SAFETY: the class is ours and nobody has made a subclass yet that could have inherited the slot.
-    unsafe { (*class.as_type_ptr()).tp_iternext = Some(next) };
+    unsafe { (*class).tp_iternext = Some(next) };
+    // SAFETY: as above.
+    let Some(slots) = NonNull::new(unsafe { (*class).tp_as_async }) else {
+        return Err(PySystemError::new_err(
+            "a class of futures cannot be awaited",
+        ));
+    };
+    // SAFETY: as above.
+    unsafe { (*slots.as_ptr()).am_await = Some(itself) };
     Ok(())
 }
 
-/// Whether `future` can be asked for the next value by its slot.
-#[inline]
-pub(crate) fn is_own_iterator(future: &Bound<'_, PyAny>) -> bool {
-    // SAFETY: the class of a living object is alive.
-    let slot = unsafe { (*future.get_type_ptr()).tp_iternext };
-    slot.is_some_and(|slot| ptr::fn_addr_eq(slot, next as ffi::iternextfunc))
+unsafe extern "C" fn itself(future: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter hands us an object that is alive during the call.
+    unsafe { ffi::Py_NewRef(future) }
 }
 
 unsafe extern "C" fn next(future: *mut ffi::PyObject) -> *mut ffi::PyObject {

@@ -10,6 +10,7 @@ pub(crate) mod coroutine;
 pub(crate) mod guarded;
 pub(crate) mod iteration;
 pub(crate) mod lifecycle;
+pub(crate) mod raising;
 pub(crate) mod recursion;
 pub(crate) mod refcount;
 pub(crate) mod registry;

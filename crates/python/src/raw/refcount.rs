@@ -8,3 +8,10 @@ pub(crate) fn is_sole<T>(object: &Py<T>) -> bool {
     // SAFETY: the object is alive, because `object` owns a reference to it; the count is only read.
     unsafe { ffi::Py_REFCNT(object.as_ptr()) == 1 }
 }
+
+/// How many references to `object` there are.
+#[inline]
+pub(crate) fn count<T>(object: &Py<T>) -> isize {
+    // SAFETY: the object is alive, because `object` owns a reference to it; the count is only read.
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) }
+}

@@ -55,7 +55,6 @@ impl Task {
     pub(super) fn cancel(slf: &Bound<'_, Self>, msg: Option<Bound<'_, PyAny>>) -> PyResult<bool> {
         let py = slf.py();
         let future = slf.as_super().get();
-        future.owner(py)?;
         future.with(py, |core| core.log_traceback = false);
         if !future.is_pending(py) {
             return Ok(false);

@@ -133,21 +133,37 @@ impl EventLoop {
     /// Steps a task in its turn.
     #[inline]
     pub(crate) fn run_task(slf: &Bound<'_, Self>, task: &Bound<'_, Task>) -> PyResult<()> {
-        if slf.get().has_current_task.get(slf.py()) {
-            overwrite(slf.as_any(), task.as_any())?;
-        } else {
-            enter_on(slf.as_any(), task)?;
-            slf.get().has_current_task.replace(slf.py(), true);
+        let py = slf.py();
+        let this = task.as_ptr() as usize;
+        match slf.get().current_task.get(py) {
+            Some(last) if last == this => {}
+            Some(_) => overwrite(slf.as_any(), task.as_any())?,
+            None => enter_on(slf.as_any(), task)?,
         }
-        Task::run(task, slf.get())
+        slf.get().current_task.replace(py, Some(this));
+        let result = Task::run(task, slf.get());
+        if !task.as_super().get().is_pending(py) {
+            // What its end sets off, such as a report that nobody has asked for its exception, is no part of it.
+            Self::leave_task(slf)?;
+        }
+        result
     }
 
     /// No task is current from here on.
     #[inline]
     pub(crate) fn leave_task(slf: &Bound<'_, Self>) -> PyResult<()> {
-        if slf.get().has_current_task.replace(slf.py(), false) {
+        if slf.get().current_task.replace(slf.py(), None).is_some() {
             swap(slf.as_any(), None)?;
         }
         Ok(())
+    }
+
+    /// Neither a task nor its context is current from here on.
+    #[inline]
+    pub(crate) fn leave_stage(slf: &Bound<'_, Self>) {
+        let left = Self::leave_task(slf).and(slf.get().contexts.leave(slf.py()));
+        if let Err(error) = left {
+            error.write_unraisable(slf.py(), Some(slf.as_any()));
+        }
     }
 }

@@ -41,7 +41,7 @@ impl Lifecycle for Task {
 /// Gives the class what PyO3 has no word for. To be called once, before anybody can subclass it.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     lifecycle::install::<Task>(py)?;
-    iteration::install(py, &py.get_type::<Task>())
+    iteration::install(&py.get_type::<Task>())
 }
 
 /// Reports a task that goes before it is done.

@@ -47,6 +47,8 @@ pub(crate) enum Resume {
 
 /// A task's name; most are never asked for it.
 enum Name {
+    /// Before `__init__`.
+    None,
     Number(u64),
     Text(Py<PyString>),
 }
@@ -76,6 +78,8 @@ pub(crate) struct Inner {
     coro: Option<Py<PyAny>>,
     resume: Resume,
     context: Option<Captured>,
+    /// A step is under way in a context that the loop shares among tasks.
+    is_in_shared_context: bool,
     name: Name,
     cancel_requests: u32,
     /// A cancellation has to be thrown in at the next step.
@@ -117,7 +121,8 @@ impl Task {
             coro: None,
             resume: Resume::Send,
             context: None,
-            name: Name::Number(0),
+            is_in_shared_context: false,
+            name: Name::None,
             cancel_requests: 0,
             must_cancel: false,
             log_destroy_pending: false,
@@ -181,16 +186,26 @@ impl Task {
     /// The context of the task, which from here on no other shares.
     pub(crate) fn own_context(slf: &Bound<'_, Self>) -> PyResult<Py<PyContext>> {
         let py = slf.py();
-        let captured = slf.get().with(py, |inner| {
-            inner
-                .context
-                .as_ref()
-                .map(|captured| captured.clone_ref(py))
+        let (captured, is_in_shared) = slf.get().with(py, |inner| {
+            let captured = inner.context.as_ref();
+            (
+                captured.map(|captured| captured.clone_ref(py)),
+                inner.is_in_shared_context,
+            )
         });
         let context = match captured {
             None => return context::copy_current(py),
             Some(Captured::Own(context)) => return Ok(context),
-            Some(shared) => shared.into_own(py)?,
+            Some(shared) => match slf.as_super().get().owner(py)? {
+                // The very context that the step under way runs in, which the loop then shares no more.
+                Owner::Native(event_loop) if is_in_shared => {
+                    match event_loop.get().contexts.working(py) {
+                        Some(working) => working,
+                        None => shared.into_own(py)?,
+                    }
+                }
+                _ => shared.into_own(py)?,
+            },
         };
         let own = Some(Captured::Own(context.clone_ref(py)));
         drop(
@@ -200,12 +215,18 @@ impl Task {
         Ok(context)
     }
 
-    fn name(&self, py: Python<'_>) -> Py<PyString> {
-        let number = self.with(py, |inner| match &inner.name {
+    fn name(&self, py: Python<'_>) -> Option<Py<PyString>> {
+        let name = self.with(py, |inner| match &inner.name {
+            Name::None => Err(None),
             Name::Text(text) => Ok(text.clone_ref(py)),
-            Name::Number(number) => Err(*number),
+            Name::Number(number) => Err(Some(*number)),
         });
-        number.unwrap_or_else(|number| PyString::new(py, &format!("Task-{number}")).unbind())
+        match name {
+            Ok(text) => Some(text),
+            Err(number) => {
+                number.map(|number| PyString::new(py, &format!("Task-{number}")).unbind())
+            }
+        }
     }
 }
 
@@ -272,12 +293,13 @@ impl Task {
     }
 
     /// The context that the coroutine runs in.
-    fn get_context(slf: &Bound<'_, Self>) -> PyResult<Py<PyContext>> {
-        Self::own_context(slf)
+    fn get_context(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyContext>>> {
+        let has_context = slf.get().with(slf.py(), |inner| inner.context.is_some());
+        has_context.then(|| Self::own_context(slf)).transpose()
     }
 
     /// The name.
-    fn get_name(&self, py: Python<'_>) -> Py<PyString> {
+    fn get_name(&self, py: Python<'_>) -> Option<Py<PyString>> {
         self.name(py)
     }
 

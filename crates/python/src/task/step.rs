@@ -6,10 +6,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::{Resume, Resumption, Task, cancelling, registration};
+use crate::contexts::Captured;
 use crate::event_loop::EventLoop;
 use crate::future::{
     Fetched, Future, Outcome, Owner, Waiter, cancelled_error_class, invalid_state,
 };
+use crate::raw::context;
 use crate::raw::coroutine::{self, Sent};
 
 /// Fails with asyncio's `TypeError` if `coro` is no coroutine.
@@ -58,11 +60,34 @@ impl Task {
         call: impl FnOnce() -> PyResult<()>,
     ) -> PyResult<()> {
         let py = slf.py();
-        let exchange = |context| {
+        let contexts = &event_loop.contexts;
+        let shared = slf.get().with(py, |inner| match &inner.context {
+            Some(Captured::Shared(pristine)) => {
+                inner.is_in_shared_context = true;
+                Some(pristine.clone_ref(py))
+            }
+            _ => None,
+        });
+        if let Some(pristine) = shared
+            && contexts.begin(py, &pristine)?
+        {
+            let result = call();
             slf.get()
-                .with(py, |inner| std::mem::replace(&mut inner.context, context))
-        };
-        event_loop.contexts.run_task(py, exchange, call)
+                .with(py, |inner| inner.is_in_shared_context = false);
+            if let Some(context) = contexts.end(py)? {
+                let own = Some(Captured::Own(context));
+                drop(
+                    slf.get()
+                        .with(py, |inner| std::mem::replace(&mut inner.context, own)),
+                );
+            }
+            return result;
+        }
+        slf.get()
+            .with(py, |inner| inner.is_in_shared_context = false);
+        let context = Self::own_context(slf)?;
+        contexts.leave(py)?;
+        context::run_in(py, &context, call)
     }
 
     /// Takes out how the task goes on: the exception to be thrown, if any.
