@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import sys
 from typing import Any
 
 import pytest
 
+from .kinds import Kind
 from .support import Loop
 
 pytestmark = pytest.mark.python_since(3, 12, "asyncio.Task starts eagerly from 3.12 on")
@@ -119,8 +121,6 @@ async def test_eager_start_true_starts_at_once(loop: Loop) -> None:
 
 @since_3_14
 async def test_eager_start_keeps_name_and_context(loop: Loop) -> None:
-    import contextvars
-
     var: contextvars.ContextVar[int] = contextvars.ContextVar("var")
     context = contextvars.copy_context()
 
@@ -156,3 +156,110 @@ async def test_an_unknown_keyword_argument_is_a_type_error(loop: Loop) -> None:
     with pytest.raises(TypeError, match="nonsense"):
         loop.create_task(coro, nonsense=1)  # type: ignore[call-arg]
     coro.close()
+
+
+async def test_every_kind_starts_eagerly_by_its_constructor(loop: Loop, kind: Kind) -> None:
+    order: list[str] = []
+
+    async def child() -> str:
+        order.append("started")
+        await asyncio.sleep(0)
+        return "done"
+
+    task = kind.Task(child(), loop=loop, name="eager", eager_start=True)
+    order.append("made")
+    assert (order, task.done(), task.get_name()) == (["started", "made"], False, "eager")
+    assert task.get_coro() is not None
+    assert await task == "done"
+    at_once = kind.Task(_value(7), loop=loop, eager_start=True)
+    assert (at_once.done(), at_once.result()) == (True, 7)
+    if not kind.in_c or sys.version_info >= (3, 13):
+        # The first C tasks that could do this crash here.
+        assert at_once.get_coro() is None
+        assert at_once.get_stack() == []
+    assert at_once._coro is None
+    assert "coro=" not in repr(at_once)
+
+
+@pytest.mark.parametrize("eager", [0, None, "", [], 1, "x", True], ids=repr)
+async def test_anything_true_starts_eagerly(loop: Loop, kind: Kind, eager: object) -> None:
+    ran: list[int] = []
+
+    async def child() -> None:
+        ran.append(1)
+
+    task = kind.Task(child(), loop=loop, eager_start=eager)
+    assert bool(ran) is bool(eager)
+    await task
+
+
+async def test_an_eager_task_runs_in_the_context_it_is_given(loop: Loop, kind: Kind) -> None:
+    var: contextvars.ContextVar[int] = contextvars.ContextVar("var", default=0)
+    context = contextvars.copy_context()
+
+    async def child() -> int:
+        var.set(var.get() + 1)
+        await asyncio.sleep(0)
+        var.set(var.get() + 1)
+        return var.get()
+
+    copied = kind.Task(child(), loop=loop, eager_start=True)
+    assert var.get() == 0
+    given = kind.Task(child(), loop=loop, context=context, eager_start=True)
+    assert context[var] == 1
+    assert (await copied, await given, context[var], var.get()) == (2, 2, 2, 0)
+
+
+async def test_an_eager_task_may_cancel_itself(loop: Loop, kind: Kind) -> None:
+    if not kind.is_known_to_asyncio:
+        pytest.skip("pure Python tasks are kept elsewhere since 3.14")
+
+    async def returns() -> int:
+        task: Any = asyncio.current_task()
+        task.cancel("mine")
+        return 3
+
+    async def waits() -> None:
+        task: Any = asyncio.current_task()
+        task.cancel("mine")
+        await asyncio.sleep(0)
+
+    task = kind.Task(returns(), loop=loop, eager_start=True)
+    assert task.cancelled()
+    task = kind.Task(waits(), loop=loop, eager_start=True)
+    assert "cancelling" in repr(task)
+    with pytest.raises(asyncio.CancelledError, match="^mine$"):
+        await task
+
+
+async def test_eager_tasks_within_eager_tasks(loop: Loop, kind: Kind) -> None:
+    if not kind.is_known_to_asyncio:
+        pytest.skip("pure Python tasks are kept elsewhere since 3.14")
+    me = asyncio.current_task()
+
+    async def nest(depth: int) -> int:
+        own = asyncio.current_task()
+        if depth:
+            child = kind.Task(nest(depth - 1), loop=loop, eager_start=True)
+            assert asyncio.current_task() is own
+            return int(await child) + 1
+        await asyncio.sleep(0)
+        return 0
+
+    task = kind.Task(nest(20), loop=loop, eager_start=True)
+    assert asyncio.current_task() is me
+    assert await task == 20
+
+
+def test_a_loop_that_does_not_run_starts_no_task_eagerly(loop: Loop, kind: Kind) -> None:
+    task = kind.Task(_value(1), loop=loop, eager_start=True)
+    assert not task.done()
+    assert loop.run_until_complete(task) == 1
+
+
+async def test_the_eager_factory_makes_every_kind(loop: Loop, kind: Kind) -> None:
+    loop.set_task_factory(asyncio.create_eager_task_factory(kind.Task))
+    task = loop.create_task(_value(2), name="made")
+    loop.set_task_factory(None)
+    assert type(task) is kind.Task
+    assert (task.done(), task.get_name(), await task) == (True, "made", 2)

@@ -624,12 +624,12 @@ class Machine:
     async def _do_call(self, me: int, script: Script) -> Any:
         return await self._block(me, script)
 
-    async def _do_catch(self, me: int, kinds: str, script: Script) -> Any:
+    async def _do_catch(self, me: int, kinds: str, script: Script, handler: Script) -> Any:
         try:
             return await self._block(me, script)
         except CAUGHT[kinds] as exc:
             self._note_exception("catches", me, exc=exc)
-            return GO_ON
+            return await self._block(me, handler)
 
     async def _do_finally(self, me: int, script: Script, last: Script) -> Any:
         try:
