@@ -50,7 +50,7 @@ struct Entered {
     working: Py<PyContext>,
     /// How many references `working` has while only this and the thread know of it.
     references: isize,
-    /// Whether a call is under way in it. Calls from within that call go into contexts of their own.
+    /// Whether a call is under way in it. Calls from within that call have contexts of their own.
     is_busy: bool,
 }
 
@@ -73,16 +73,6 @@ pub(crate) struct Contexts {
     spare: Guarded<Option<Py<PyContext>>>,
 }
 
-/// What is found where a call is to be made in a shared context.
-enum Place {
-    /// It was entered by a call before this one.
-    Ready,
-    /// A call is under way: this one comes from within it.
-    Busy,
-    /// Another context, or none.
-    Other,
-}
-
 impl Contexts {
     pub(crate) const fn new() -> Self {
         Self {
@@ -96,6 +86,7 @@ impl Contexts {
     #[inline]
     pub(crate) fn capture(&self, py: Python<'_>) -> PyResult<Captured> {
         let Some(variables) = context::current_variables(py) else {
+            // Unknown, or the thread has no context: the copy gives it one.
             return context::copy_current(py).map(Captured::Own);
         };
         let pristine = self.pristine.with(py, |pristine| {
@@ -112,10 +103,33 @@ impl Contexts {
         Ok(Captured::Shared(copied))
     }
 
-    /// Runs `call` in a captured context. If the call changes the context, or fails, the context it ran in
-    /// becomes the captured one, which from then on is the caller's own.
-    #[inline]
+    /// Runs `call` in a captured context, whatever else is under way. If the call changes the context, or fails,
+    /// the context it ran in becomes the captured one, which from then on is the caller's own.
     pub(crate) fn run_in<R>(
+        &self,
+        py: Python<'_>,
+        captured: &mut Captured,
+        call: impl FnOnce() -> PyResult<R>,
+    ) -> PyResult<R> {
+        let pristine = match captured {
+            Captured::Own(context) => return context::run_in(py, context, call),
+            Captured::Shared(pristine) => pristine,
+        };
+        let copy = self.copy(py, pristine)?;
+        let result = context::run_in(py, &copy, call);
+        let is_clean = refcount::is_sole(&copy)
+            && context::variables_of(py, &copy) == context::variables_of(py, pristine);
+        if is_clean && result.is_ok() {
+            drop(self.spare.replace(py, Some(copy)));
+        } else {
+            *captured = Captured::Own(copy);
+        }
+        result
+    }
+
+    /// As `run_in`, for the loop itself, which makes one call after the other.
+    #[inline]
+    pub(crate) fn run_next_in<R>(
         &self,
         py: Python<'_>,
         captured: &mut Captured,
@@ -128,67 +142,54 @@ impl Contexts {
             }
             Captured::Shared(pristine) => pristine,
         };
-        if !self.begin(py, pristine)? {
-            return self.run_in_copy(py, captured, call);
-        }
+        self.begin(py, pristine)?;
         let result = call();
-        if result.is_err() {
+        let changed = if result.is_err() {
             // So that it can be reported where it happened.
-            if let Some(context) = self.take(py)? {
-                *captured = Captured::Own(context);
-            }
-        } else if let Some(context) = self.end(py)? {
+            self.take(py)
+        } else {
+            self.end(py)
+        };
+        if let Some(context) = changed? {
             *captured = Captured::Own(context);
         }
         result
     }
 
-    /// As `run_in`, from within another call: in a copy that nobody shares.
-    fn run_in_copy<R>(
-        &self,
-        py: Python<'_>,
-        captured: &mut Captured,
-        call: impl FnOnce() -> PyResult<R>,
-    ) -> PyResult<R> {
-        let Captured::Shared(pristine) = captured else {
-            return call();
-        };
-        let copy = context::copy(py, pristine)?;
-        let result = context::run_in(py, &copy, call);
-        *captured = Captured::Own(copy);
-        result
-    }
-
-    /// Enters a working copy of `pristine`, unless the thread is in it already. False if a call is under way, from
-    /// within which this one is made. What begins has to be ended by `end` or `take`.
-    #[inline]
-    pub(crate) fn begin(&self, py: Python<'_>, pristine: &Py<PyContext>) -> PyResult<bool> {
-        let place = self.entered.with(py, |entered| match entered {
-            Some(entered) if entered.is_busy => Place::Busy,
-            Some(entered) if entered.pristine.is(pristine) && entered.is_clean(py) => {
-                entered.is_busy = true;
-                Place::Ready
-            }
-            _ => Place::Other,
-        });
-        match place {
-            Place::Ready => Ok(true),
-            Place::Busy => Ok(false),
-            Place::Other => self.enter(py, pristine),
-        }
-    }
-
-    fn enter(&self, py: Python<'_>, pristine: &Py<PyContext>) -> PyResult<bool> {
-        self.leave(py)?;
+    /// A copy of `pristine` that nobody has entered.
+    fn copy(&self, py: Python<'_>, pristine: &Py<PyContext>) -> PyResult<Py<PyContext>> {
         let variables = context::variables_of(py, pristine);
-        let working = match self.spare.replace(py, None) {
+        match self.spare.replace(py, None) {
             Some(spare)
                 if refcount::is_sole(&spare) && context::variables_of(py, &spare) == variables =>
             {
-                spare
+                Ok(spare)
             }
-            _ => context::copy(py, pristine)?,
-        };
+            _ => context::copy(py, pristine),
+        }
+    }
+
+    /// Enters a working copy of `pristine`, unless the thread is in it already. For the loop itself; what
+    /// begins has to be ended by `end` or `take`.
+    #[inline]
+    pub(crate) fn begin(&self, py: Python<'_>, pristine: &Py<PyContext>) -> PyResult<()> {
+        let is_there = self.entered.with(py, |entered| match entered {
+            Some(entered) if entered.pristine.is(pristine) && entered.is_clean(py) => {
+                entered.is_busy = true;
+                true
+            }
+            _ => false,
+        });
+        if is_there {
+            Ok(())
+        } else {
+            self.enter(py, pristine)
+        }
+    }
+
+    fn enter(&self, py: Python<'_>, pristine: &Py<PyContext>) -> PyResult<()> {
+        self.leave(py)?;
+        let working = self.copy(py, pristine)?;
         context::enter(py, &working)?;
         let entered = Entered {
             references: refcount::count(&working),
@@ -197,7 +198,7 @@ impl Contexts {
             is_busy: true,
         };
         drop(self.entered.replace(py, Some(entered)));
-        Ok(true)
+        Ok(())
     }
 
     /// Ends what `begin` has begun. If the call has changed the context, or somebody has got hold of it, it
@@ -234,18 +235,9 @@ impl Contexts {
         })
     }
 
-    /// Leaves the context that calls were made in, unless one is under way.
+    /// Leaves the context that calls were made in. For the loop itself.
     #[inline]
     pub(crate) fn leave(&self, py: Python<'_>) -> PyResult<()> {
-        let left = self.entered.with(py, |entered| match entered {
-            Some(Entered { is_busy: false, .. }) => entered.take(),
-            _ => None,
-        });
-        left.map_or(Ok(()), |left| self.leave_entered(py, left))
-    }
-
-    /// Leaves the context that calls were made in, at the end of a run.
-    pub(crate) fn leave_for_good(&self, py: Python<'_>) -> PyResult<()> {
         let left = self.entered.replace(py, None);
         left.map_or(Ok(()), |left| self.leave_entered(py, left))
     }

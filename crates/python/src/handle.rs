@@ -70,21 +70,29 @@ impl Call {
     }
 
     /// Calls the callback in its context. If it fails, `self` has that very context afterwards.
-    #[inline]
     pub(crate) fn run(&mut self, py: Python<'_>) -> PyResult<()> {
         let (callback, args) = (self.callback.bind(py), self.args.bind(py));
-        self.event_loop
-            .get()
-            .contexts
-            .run_in(py, &mut self.context, || {
-                if args.is_empty() {
-                    callback.call0()
-                } else {
-                    callback.call1(args)
-                }
-            })?;
-        Ok(())
+        let contexts = &self.event_loop.get().contexts;
+        contexts.run_in(py, &mut self.context, || call(callback, args))
     }
+
+    /// As `run`, for the loop itself, which makes one call after the other.
+    #[inline]
+    pub(crate) fn run_next(&mut self, py: Python<'_>) -> PyResult<()> {
+        let (callback, args) = (self.callback.bind(py), self.args.bind(py));
+        let contexts = &self.event_loop.get().contexts;
+        contexts.run_next_in(py, &mut self.context, || call(callback, args))
+    }
+}
+
+#[inline]
+fn call(callback: &Bound<'_, PyAny>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
+    if args.is_empty() {
+        callback.call0()?;
+    } else {
+        callback.call1(args)?;
+    }
+    Ok(())
 }
 
 /// What debug mode remembers of a handle.

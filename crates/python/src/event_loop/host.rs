@@ -34,9 +34,6 @@ impl Drop for Run<'_, '_> {
     fn drop(&mut self) {
         let py = self.0.py();
         EventLoop::leave_stage(self.0);
-        if let Err(error) = self.0.get().contexts.leave_for_good(py) {
-            error.write_unraisable(py, Some(self.0.as_any()));
-        }
         self.0.get().end_run(py);
     }
 }
@@ -208,9 +205,10 @@ impl EventLoop {
             return Ok(());
         };
         if call.event_loop().get().is_debug() {
+            Self::leave_stage(call.event_loop().bind(py));
             return Self::run_handle_debugged(handle, call);
         }
-        match handle.get().while_running(|| call.run(py)) {
+        match handle.get().while_running(|| call.run_next(py)) {
             Ok(()) => Ok(()),
             Err(error) => {
                 let event_loop = call.event_loop().clone_ref(py);
@@ -225,7 +223,7 @@ impl EventLoop {
     /// Steps a C task. What a task raises it keeps, so that nothing but the end of the loop comes out here.
     #[inline]
     fn run_step(py: Python<'_>, mut step: Call) -> PyResult<()> {
-        match step.run(py) {
+        match step.run_next(py) {
             Ok(()) => Ok(()),
             Err(error) => {
                 let event_loop = step.event_loop().clone_ref(py);

@@ -69,7 +69,7 @@ impl EventLoop {
         let py = future.py();
         let callable = callback.callable.bind(py);
         self.contexts
-            .run_in(py, &mut callback.context, || callable.call1((future,)))?;
+            .run_next_in(py, &mut callback.context, || callable.call1((future,)))?;
         Ok(())
     }
 

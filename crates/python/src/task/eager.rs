@@ -25,18 +25,12 @@ pub(super) fn start(slf: &Bound<'_, Task>) -> PyResult<()> {
     let owner = slf.as_super().get().owner(py)?;
     let previous = current::replace(slf)?;
     registration::register(slf)?;
-    let result = match &owner {
-        Owner::Native(event_loop) => {
-            let event_loop = event_loop.get();
-            Task::run_in_context(slf, event_loop, || {
-                Task::advance(slf, Some(event_loop), None)
-            })
-        }
-        Owner::Foreign(_) => {
-            let own = Task::own_context(slf)?;
-            context::run_in(py, &own, || Task::advance(slf, None, None))
-        }
+    let native = match &owner {
+        Owner::Native(event_loop) => Some(event_loop.get()),
+        Owner::Foreign(_) => None,
     };
+    let context = Task::own_context(slf)?;
+    let result = context::run_in(py, &context, || Task::advance(slf, native, None));
     let restored = current::restore(slf, &previous);
     if !slf.as_super().get().is_pending(py) {
         // It has ended at once, and its coroutine is of no use to anybody.

@@ -52,9 +52,9 @@ impl Task {
         })
     }
 
-    /// Runs `call` in the context of the task.
+    /// Runs `call` in the context of the task. For the loop itself, which makes one step after the other.
     #[inline]
-    pub(super) fn run_in_context(
+    fn run_in_context(
         slf: &Bound<'_, Self>,
         event_loop: &EventLoop,
         call: impl FnOnce() -> PyResult<()>,
@@ -68,26 +68,22 @@ impl Task {
             }
             _ => None,
         });
-        if let Some(pristine) = shared
-            && contexts.begin(py, &pristine)?
-        {
-            let result = call();
-            slf.get()
-                .with(py, |inner| inner.is_in_shared_context = false);
-            if let Some(context) = contexts.end(py)? {
-                let own = Some(Captured::Own(context));
-                drop(
-                    slf.get()
-                        .with(py, |inner| std::mem::replace(&mut inner.context, own)),
-                );
-            }
-            return result;
-        }
+        let Some(pristine) = shared else {
+            contexts.leave(py)?;
+            return context::run_in(py, &Self::own_context(slf)?, call);
+        };
+        contexts.begin(py, &pristine)?;
+        let result = call();
         slf.get()
             .with(py, |inner| inner.is_in_shared_context = false);
-        let context = Self::own_context(slf)?;
-        contexts.leave(py)?;
-        context::run_in(py, &context, call)
+        if let Some(context) = contexts.end(py)? {
+            let own = Some(Captured::Own(context));
+            drop(
+                slf.get()
+                    .with(py, |inner| std::mem::replace(&mut inner.context, own)),
+            );
+        }
+        result
     }
 
     /// Takes out how the task goes on: the exception to be thrown, if any.
