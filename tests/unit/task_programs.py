@@ -440,6 +440,11 @@ class Machine:
         count = target.remove_done_callback(self._callback(target, index))
         self.note("removes callback", self._label(target), index, count)
 
+    def _act_add_and_remove_callback(self, me: int, where: tuple[str, int], times: int) -> None:
+        for _ in range(times):
+            self._act_add_callback(me, where, 0, False)
+        self._act_remove_callback(me, where, 0)
+
     def _act_all_tasks(self, me: int) -> None:
         names = sorted(self._label(task) for task in asyncio.tasks.all_tasks(self._loop))
         self.note("all tasks", names)

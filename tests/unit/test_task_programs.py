@@ -11,7 +11,8 @@ import asyncio
 import os
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 import aioxide
@@ -20,7 +21,7 @@ from .task_programs import CAUGHT, ERRORS, FUTURES, Kind, Program, loop_with, ru
 
 asked_for = os.environ.get("AIOXIDE_TASK_PROGRAMS")
 PROGRAMS = settings(
-    max_examples=int(asked_for or 500),
+    max_examples=int(asked_for or 250),
     derandomize=not asked_for,
     database=None,
     deadline=None,
@@ -67,6 +68,8 @@ messages = st.sampled_from([None, None, "m1", "m2", 7, ""])
 ways = st.sampled_from(["lazy", "eager", "context", "class"])
 names = st.sampled_from([None, None, "named"])
 errors = st.sampled_from(sorted(ERRORS))
+# Often the same one, so that it is added twice and removed.
+callbacks = st.sampled_from([0, 0, 0, 1, 2, 3, 4, 5, 6])
 
 actions = st.one_of(
     st.tuples(st.just("set_result"), futures),
@@ -78,8 +81,9 @@ actions = st.one_of(
     st.tuples(st.just("spawn"), indexes, ways, names),
     st.tuples(st.just("ask"), targets),
     st.tuples(st.just("outcome"), targets),
-    st.tuples(st.just("add_callback"), targets, st.integers(0, 6), st.booleans()),
-    st.tuples(st.just("remove_callback"), targets, st.integers(0, 3)),
+    st.tuples(st.just("add_callback"), targets, callbacks, st.booleans()),
+    st.tuples(st.just("add_and_remove_callback"), targets, st.integers(1, 3)),
+    st.tuples(st.just("remove_callback"), targets, st.sampled_from([0, 0, 2])),
     st.tuples(st.just("var"), st.integers(1, 9)),
     st.just(("all_tasks",)),
 )
@@ -142,3 +146,66 @@ def test_a_random_program_leaves_the_same_trace_with_every_kind_of_task(
         trace = run(program, each)
         assert trace.coarse == expected.coarse, each.name
         assert each.in_python or trace.fine == in_c.fine, each.name
+
+
+class DropsMessages(PyTask):  # type: ignore[misc, valid-type]
+    def cancel(self, msg: object = None) -> bool:
+        return bool(super().cancel())
+
+
+class CountsOneCancellation(PyTask):  # type: ignore[misc, valid-type]
+    def cancel(self, msg: object = None) -> bool:
+        answer = super().cancel(msg)
+        self._num_cancels_requested = min(self._num_cancels_requested, 1)
+        return bool(answer)
+
+
+class ForgetsContexts(PyTask):  # type: ignore[misc, valid-type]
+    def add_done_callback(self, callback: Any, *, context: Any = None) -> None:
+        super().add_done_callback(callback)
+
+
+class CallsBackInReverse(PyFuture):  # type: ignore[misc, valid-type]
+    def add_done_callback(self, callback: Any, *, context: Any = None) -> None:
+        super().add_done_callback(callback, context=context)
+        if len(self._callbacks) > 1:
+            self._callbacks.insert(0, self._callbacks.pop())
+
+
+class CallsBackATurnLate(PyFuture):  # type: ignore[misc, valid-type]
+    def set_result(self, result: object) -> None:
+        self._loop.call_soon(int)
+        if self._state == "PENDING":
+            self._loop.call_soon(super().set_result, result)
+
+
+class RemovesOneCallback(PyTask):  # type: ignore[misc, valid-type]
+    def remove_done_callback(self, callback: Any) -> int:
+        return min(int(super().remove_done_callback(callback)), 1)
+
+
+MUTANTS = [
+    (DropsMessages, PyFuture),
+    (CountsOneCancellation, PyFuture),
+    (ForgetsContexts, PyFuture),
+    (RemovesOneCallback, PyFuture),
+    (PyTask, CallsBackInReverse),
+    (PyTask, CallsBackATurnLate),
+]
+
+
+@pytest.mark.parametrize(("task", "future"), MUTANTS, ids=lambda cls: cls.__name__)
+def test_the_programs_notice_a_task_that_is_a_little_wrong(task: Any, future: Any) -> None:
+    wrong = kind("mutant", STDLIB, task, future, in_python=True)
+    right = kind("heirs", STDLIB, *_heirs_named_as(task, future), in_python=True)
+
+    def differs(program: Program) -> bool:
+        return run(program, wrong).coarse != run(program, right).coarse
+
+    only_find = settings(PROGRAMS, max_examples=400, phases=[Phase.generate])
+    find(programs, differs, settings=only_find)
+
+
+def _heirs_named_as(task: Any, future: Any) -> tuple[Any, Any]:
+    """The reference for a mutant: classes that change nothing and go by the same name in reprs."""
+    return type(task.__name__, (PyTask,), {}), type(future.__name__, (PyFuture,), {})
