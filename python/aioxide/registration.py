@@ -6,7 +6,6 @@ Nothing here happens at import. The native half asks for it when the first nativ
 from __future__ import annotations
 
 import asyncio
-import functools
 import sys
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet, getweakrefs
@@ -14,7 +13,7 @@ from weakref import WeakSet, getweakrefs
 from aioxide import _core
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 _stdlib_tasks: Any = asyncio.tasks
 _stdlib_futures: Any = asyncio.futures
@@ -61,30 +60,15 @@ def _asyncio_task_set() -> WeakSet[Any]:
     raise RuntimeError("asyncio keeps its tasks in an unknown way")
 
 
-def _either(native: Callable[..., None], stdlib: Callable[..., None]) -> Callable[..., None]:
-    """Return a function that notes an edge of the call graph with whoever can keep it."""
-
-    @functools.wraps(stdlib)
-    def note(future: Any, waiter: Any, /) -> None:
-        if isinstance(future, _core.Future):
-            native(future, waiter)
-        else:
-            stdlib(future, waiter)
-
-    return note
-
-
 def _see_edges() -> None:
     """Have asyncio tell native futures who awaits them by other means than `await` (Python 3.14 and later).
 
     `gather`, `wait` and the others call these functions, which do nothing for futures that are not asyncio's.
     """
     for name in ("future_add_to_awaited_by", "future_discard_from_awaited_by"):
-        stdlib = getattr(_stdlib_futures, name, None)
-        if stdlib is not None:
-            both = _either(getattr(_core, name), stdlib)
-            setattr(_stdlib_futures, name, both)
-            setattr(asyncio, name, both)
+        if hasattr(_stdlib_futures, name):
+            setattr(_stdlib_futures, name, getattr(_core, name))
+            setattr(asyncio, name, getattr(_core, name))
 
 
 def show_native_tasks() -> None:

@@ -35,6 +35,7 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::event_loop::prepare(module.py())?;
         crate::future::prepare(module.py())?;
         crate::task::prepare(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))

@@ -30,7 +30,7 @@ use crate::future::{Callback, Future};
 use crate::handle::{Call, Handle, Queued};
 use crate::raw::guarded::Guarded;
 use crate::sock::{Owners, Wait};
-use crate::task::Task;
+use crate::task::{Said, Task};
 use crate::transports::stream::Stream;
 
 mod blocking;
@@ -41,6 +41,7 @@ mod watching;
 
 use host::Scratch;
 pub(crate) use host::{SCRATCH_SIZE, ends_the_loop};
+pub(crate) use scheduling::prepare;
 
 /// The bell's token in the reactor.
 const BELL: Token = Token(TOKEN_RESERVED_MIN);
@@ -153,8 +154,8 @@ pub(crate) struct EventLoop {
     task_factory: Guarded<Option<Py<PyAny>>>,
     /// Debug mode only: the handle that is being called.
     current_handle: Guarded<Option<Py<Handle>>>,
-    /// The task of ours that asyncio has been told is the current one, by its address.
-    pub(crate) current_task: Guarded<Option<usize>>,
+    /// What asyncio has been told of the current task.
+    pub(crate) current_task: Guarded<Said>,
     /// Whether futures and tasks may use the queue directly, once somebody has asked.
     schedules_natively: OnceLock<bool>,
     /// Seconds after which debug mode calls a callback slow.
@@ -319,7 +320,7 @@ impl EventLoop {
             contexts: Contexts::new(),
             task_factory: Guarded::new(None),
             current_handle: Guarded::new(None),
-            current_task: Guarded::new(None),
+            current_task: Guarded::new(Said::Nothing),
             schedules_natively: OnceLock::new(),
             slow_callback_duration: Guarded::new(0.1),
             is_debug: AtomicBool::new(false),

@@ -1,13 +1,18 @@
 //! `call_soon`, `call_soon_threadsafe`, `call_later`, `call_at`: from a callback to a place in a queue.
 
+use std::ffi::CStr;
+
 use aioxide_engine::clock::Instant;
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyContext, PyTuple};
+use pyo3::types::{PyContext, PyString, PyTuple};
 
+use super::tasks::CreateTask;
 use super::{EventLoop, Work};
 use crate::handle::{Call, Handle, Queued, ThreadSafeHandle, TimerHandle};
 use crate::raw::c_task;
+use crate::raw::fastcall::{self, Arguments, FastMethod, is_name};
 use crate::task::Resumption;
 
 impl EventLoop {
@@ -72,94 +77,203 @@ impl EventLoop {
     fn schedule_timer<'py>(
         slf: &Bound<'py, Self>,
         when: f64,
-        callback: &Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        context: Option<Bound<'py, PyContext>>,
-    ) -> PyResult<Bound<'py, TimerHandle>> {
+        request: Request<'_, 'py>,
+    ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         slf.get().check_closed()?;
         if slf.get().is_debug() {
             slf.get().check_thread(py)?;
-            Self::check_callback(py, callback, "call_at")?;
+            Self::check_callback(py, &request.callback, "call_at")?;
         }
-        let timer = TimerHandle::new(Handle::new(slf, callback, args, context)?, py, when)?;
+        let handle = Handle::new(slf, &request.callback, &request.args, request.context)?;
+        let timer = TimerHandle::new(handle, py, when)?;
         let handle = timer.as_super();
         handle.get().set_timed(true);
         let work = Work::Handle(Queued::new(handle.clone().unbind()));
         let deadline = Instant::at_or_after_seconds(when);
         slf.get()
             .with(py, |state| state.queues.timers.schedule(deadline, work));
-        Ok(timer)
+        Ok(timer.into_any().unbind())
     }
 }
 
-#[pymethods]
-impl EventLoop {
-    /// Calls `callback(*args)` in the next turn, in `context` or a copy of the current one.
-    #[pyo3(signature = (callback, *args, context=None))]
-    fn call_soon<'py>(
-        slf: &Bound<'py, Self>,
-        callback: &Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        context: Option<Bound<'py, PyContext>>,
-    ) -> PyResult<Option<Py<Handle>>> {
+/// What the four scheduling methods are called with.
+struct Request<'a, 'py> {
+    /// The delay or the time, where the method takes one.
+    time: Option<Borrowed<'a, 'py, PyAny>>,
+    callback: Borrowed<'a, 'py, PyAny>,
+    args: Bound<'py, PyTuple>,
+    context: Option<Bound<'py, PyContext>>,
+}
+
+impl<'a, 'py> Request<'a, 'py> {
+    /// Reads the arguments of `method`, whose first one is `time` if that is not empty.
+    #[inline]
+    fn read(
+        py: Python<'py>,
+        arguments: &Arguments<'a, 'py>,
+        method: &str,
+        time: Option<&Bound<'py, PyString>>,
+    ) -> PyResult<Self> {
+        let begin = usize::from(time.is_some());
+        let mut first = time.and_then(|_name| arguments.positional(0));
+        let mut callback = arguments.positional(begin);
+        let mut context = None;
+        let unknown = arguments.keywords(|name, value| {
+            if is_name(name, intern!(py, "context")) {
+                context = if value.is_none() {
+                    None
+                } else {
+                    Some(value.cast::<PyContext>()?.to_owned())
+                };
+            } else if callback.is_none() && is_name(name, intern!(py, "callback")) {
+                callback = Some(value);
+            } else if first.is_none() && time.is_some_and(|time| is_name(name, time)) {
+                first = Some(value);
+            } else {
+                return Ok(false);
+            }
+            Ok(true)
+        })?;
+        if let Some(name) = unknown.and_then(|unknown| unknown.keys().iter().next()) {
+            return Err(PyTypeError::new_err(format!(
+                "EventLoop.{method}() got an unexpected keyword argument '{name}'"
+            )));
+        }
+        let missing = |name: &str| {
+            PyTypeError::new_err(format!(
+                "EventLoop.{method}() missing required argument: '{name}'"
+            ))
+        };
+        if let Some(time) = time
+            && first.is_none()
+        {
+            return Err(missing(&time.to_string()));
+        }
+        Ok(Self {
+            time: first,
+            callback: callback.ok_or_else(|| missing("callback"))?,
+            args: arguments.rest(begin + 1)?,
+            context,
+        })
+    }
+
+    /// The delay or the time, in seconds. `text` is what asyncio says if it is None.
+    fn seconds(&self, text: &'static str) -> PyResult<f64> {
+        match self.time {
+            Some(time) if !time.is_none() => time.extract(),
+            _ => Err(PyTypeError::new_err(text)),
+        }
+    }
+}
+
+struct CallSoon;
+
+impl FastMethod<EventLoop> for CallSoon {
+    const NAME: &'static CStr = c"call_soon";
+    const DOC: &'static CStr = c"call_soon($self, callback, *args, context=None)
+--
+
+Calls `callback(*args)` in the next turn, in `context` or a copy of the current one.";
+
+    #[inline]
+    fn call<'py>(
+        slf: &Bound<'py, EventLoop>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let request = Request::read(py, arguments, "call_soon", None)?;
+        let (callback, args) = (&request.callback, &request.args);
         let event_loop = slf.get();
         event_loop.check_closed()?;
         if event_loop.is_debug() {
-            event_loop.check_thread(slf.py())?;
-            Self::check_callback(slf.py(), callback, "call_soon")?;
-        } else if context.is_some()
+            event_loop.check_thread(py)?;
+            EventLoop::check_callback(py, callback, "call_soon")?;
+        } else if request.context.is_some()
             && (c_task::is_step(callback) || callback.is_exact_instance_of::<Resumption>())
         {
-            let step = Call::new(slf, callback, args, context)?;
-            event_loop.schedule(slf.py(), Work::Step(step));
-            return Ok(None);
+            let step = Call::new(slf, callback, args, request.context)?;
+            event_loop.schedule(py, Work::Step(step));
+            return Ok(py.None());
         }
-        Self::schedule_call(slf, callback, args, context).map(Some)
+        EventLoop::schedule_call(slf, callback, args, request.context).map(Py::into_any)
     }
+}
 
-    /// Like `call_soon`, from any thread: the loop wakes for it.
-    #[pyo3(signature = (callback, *args, context=None))]
-    fn call_soon_threadsafe<'py>(
-        slf: &Bound<'py, Self>,
-        callback: &Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        context: Option<Bound<'py, PyContext>>,
-    ) -> PyResult<Py<Handle>> {
+struct CallSoonThreadsafe;
+
+impl FastMethod<EventLoop> for CallSoonThreadsafe {
+    const NAME: &'static CStr = c"call_soon_threadsafe";
+    const DOC: &'static CStr = c"call_soon_threadsafe($self, callback, *args, context=None)
+--
+
+Like `call_soon`, from any thread: the loop wakes for it.";
+
+    fn call<'py>(
+        slf: &Bound<'py, EventLoop>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let request = Request::read(py, arguments, "call_soon_threadsafe", None)?;
+        let (callback, args) = (&request.callback, &request.args);
         let event_loop = slf.get();
         event_loop.check_closed()?;
         if event_loop.is_debug() {
-            Self::check_callback(slf.py(), callback, "call_soon_threadsafe")?;
+            EventLoop::check_callback(py, callback, "call_soon_threadsafe")?;
         }
-        let handle = Self::schedule_threadsafe_call(slf, callback, args, context)?;
+        let handle = EventLoop::schedule_threadsafe_call(slf, callback, args, request.context)?;
         event_loop.mailbox.waker.wake();
-        Ok(handle)
+        Ok(handle.into_any())
     }
+}
 
-    /// Calls `callback(*args)` after `delay` seconds, never earlier.
-    #[pyo3(signature = (delay, callback, *args, context=None))]
-    fn call_later<'py>(
-        slf: &Bound<'py, Self>,
-        delay: Option<f64>,
-        callback: &Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        context: Option<Bound<'py, PyContext>>,
-    ) -> PyResult<Bound<'py, TimerHandle>> {
-        let delay = delay.ok_or_else(|| PyTypeError::new_err("delay must not be None"))?;
+struct CallLater;
+
+impl FastMethod<EventLoop> for CallLater {
+    const NAME: &'static CStr = c"call_later";
+    const DOC: &'static CStr = c"call_later($self, delay, callback, *args, context=None)
+--
+
+Calls `callback(*args)` after `delay` seconds, never earlier.";
+
+    #[inline]
+    fn call<'py>(
+        slf: &Bound<'py, EventLoop>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Py<PyAny>> {
+        let delay = intern!(slf.py(), "delay");
+        let request = Request::read(slf.py(), arguments, "call_later", Some(delay))?;
+        let delay = request.seconds("delay must not be None")?;
         let when = slf.get().clock.now().as_seconds() + delay;
-        Self::schedule_timer(slf, when, callback, args, context)
+        EventLoop::schedule_timer(slf, when, request)
     }
+}
 
-    /// Calls `callback(*args)` when the loop's clock has reached `when` (seconds), never earlier.
-    #[pyo3(signature = (when, callback, *args, context=None))]
-    fn call_at<'py>(
-        slf: &Bound<'py, Self>,
-        when: Option<f64>,
-        callback: &Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
-        context: Option<Bound<'py, PyContext>>,
-    ) -> PyResult<Bound<'py, TimerHandle>> {
-        let when = when.ok_or_else(|| PyTypeError::new_err("when cannot be None"))?;
-        Self::schedule_timer(slf, when, callback, args, context)
+struct CallAt;
+
+impl FastMethod<EventLoop> for CallAt {
+    const NAME: &'static CStr = c"call_at";
+    const DOC: &'static CStr = c"call_at($self, when, callback, *args, context=None)
+--
+
+Calls `callback(*args)` when the loop's clock has reached `when` (seconds), never earlier.";
+
+    fn call<'py>(
+        slf: &Bound<'py, EventLoop>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Py<PyAny>> {
+        let when = intern!(slf.py(), "when");
+        let request = Request::read(slf.py(), arguments, "call_at", Some(when))?;
+        let when = request.seconds("when cannot be None")?;
+        EventLoop::schedule_timer(slf, when, request)
     }
+}
+
+/// Gives the class the methods that PyO3 would call more slowly. To be called once.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    fastcall::install::<EventLoop, CallSoon>(py)?;
+    fastcall::install::<EventLoop, CallSoonThreadsafe>(py)?;
+    fastcall::install::<EventLoop, CallLater>(py)?;
+    fastcall::install::<EventLoop, CallAt>(py)?;
+    fastcall::install::<EventLoop, CreateTask>(py)
 }

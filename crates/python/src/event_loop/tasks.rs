@@ -1,5 +1,7 @@
 //! `create_future` and `create_task`, and how futures and tasks of ours get into the ready queue.
 
+use std::ffi::CStr;
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -9,6 +11,7 @@ use pyo3::types::{PyContext, PyDict};
 use super::{EventLoop, Work};
 use crate::contexts::Captured;
 use crate::future::{Callback, Future};
+use crate::raw::fastcall::{Arguments, FastMethod, is_name};
 use crate::task::{Parts, Task};
 
 impl EventLoop {
@@ -100,38 +103,6 @@ impl EventLoop {
         Self::new_future(slf)
     }
 
-    /// Makes a task of a coroutine, by the task factory if there is one.
-    #[pyo3(signature = (coro, *, name=None, context=None, **kwargs))]
-    fn create_task<'py>(
-        slf: &Bound<'py, Self>,
-        coro: &Bound<'py, PyAny>,
-        name: Option<&Bound<'py, PyAny>>,
-        context: Option<&Bound<'py, PyAny>>,
-        kwargs: Option<Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        slf.get().check_closed()?;
-        let mut is_eager = false;
-        if let Some(factory) = slf.get().task_factory(py) {
-            if !is_eager_factory(py, &factory)? {
-                let kwargs = kwargs.unwrap_or_else(|| PyDict::new(py));
-                let arguments = (factory, coro, name, context, kwargs);
-                return slf.call_method1(intern!(py, "_create_task_with_factory"), arguments);
-            }
-            is_eager = true;
-        }
-        if let Some(kwargs) = kwargs {
-            is_eager = eager_start(&kwargs)?.unwrap_or(is_eager);
-        }
-        let parts = Parts {
-            coro,
-            name,
-            context,
-            is_eager,
-        };
-        Ok(Task::spawn(slf, &parts)?.into_any())
-    }
-
     /// What makes this loop's tasks, or None for the default.
     #[getter(_task_factory)]
     fn task_factory(&self, py: Python<'_>) -> Option<Py<PyAny>> {
@@ -143,6 +114,99 @@ impl EventLoop {
     #[setter(_task_factory)]
     fn set_task_factory(&self, py: Python<'_>, factory: Option<Py<PyAny>>) {
         drop(self.task_factory.replace(py, factory));
+    }
+}
+
+/// `create_task`.
+pub(super) struct CreateTask;
+
+impl FastMethod<EventLoop> for CreateTask {
+    const NAME: &'static CStr = c"create_task";
+    const DOC: &'static CStr = c"create_task($self, coro, *, name=None, context=None, **kwargs)
+--
+
+Makes a task of a coroutine, by the task factory if there is one.";
+
+    #[inline]
+    fn call<'py>(
+        slf: &Bound<'py, EventLoop>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let event_loop = slf.get();
+        event_loop.check_closed()?;
+        let mut request = TaskRequest::read(py, arguments)?;
+        let mut is_eager = false;
+        if let Some(factory) = event_loop.task_factory(py) {
+            if !is_eager_factory(py, &factory)? {
+                return request.hand_to(slf, factory);
+            }
+            is_eager = true;
+        }
+        if let Some(others) = request.others.take() {
+            is_eager = eager_start(&others)?.unwrap_or(is_eager);
+        }
+        let parts = Parts {
+            coro: &request.coro,
+            name: request.name.as_deref(),
+            context: request.context.as_deref(),
+            is_eager,
+        };
+        Ok(Task::spawn(slf, &parts)?.into_any().unbind())
+    }
+}
+
+/// What `create_task` is called with.
+struct TaskRequest<'a, 'py> {
+    coro: Borrowed<'a, 'py, PyAny>,
+    name: Option<Borrowed<'a, 'py, PyAny>>,
+    context: Option<Borrowed<'a, 'py, PyAny>>,
+    /// The other keyword arguments.
+    others: Option<Bound<'py, PyDict>>,
+}
+
+impl<'a, 'py> TaskRequest<'a, 'py> {
+    #[inline]
+    fn read(py: Python<'py>, arguments: &Arguments<'a, 'py>) -> PyResult<Self> {
+        if arguments.positional_count() > 1 {
+            return Err(PyTypeError::new_err(format!(
+                "EventLoop.create_task() takes 2 positional arguments but {} were given",
+                arguments.positional_count() + 1
+            )));
+        }
+        let mut coro = arguments.positional(0);
+        let (mut name, mut context) = (None, None);
+        let others = arguments.keywords(|keyword, value| {
+            if is_name(keyword, intern!(py, "name")) {
+                name = Some(value);
+            } else if is_name(keyword, intern!(py, "context")) {
+                context = Some(value);
+            } else if coro.is_none() && is_name(keyword, intern!(py, "coro")) {
+                coro = Some(value);
+            } else {
+                return Ok(false);
+            }
+            Ok(true)
+        })?;
+        let coro = coro.ok_or_else(|| {
+            PyTypeError::new_err(
+                "EventLoop.create_task() missing 1 required positional argument: 'coro'",
+            )
+        })?;
+        Ok(Self {
+            coro,
+            name: name.filter(|name| !name.is_none()),
+            context: context.filter(|context| !context.is_none()),
+            others,
+        })
+    }
+
+    /// Has the task made by a factory, as asyncio of the running Python calls it.
+    fn hand_to(self, slf: &Bound<'py, EventLoop>, factory: Py<PyAny>) -> PyResult<Py<PyAny>> {
+        let others = self.others.unwrap_or_else(|| PyDict::new(slf.py()));
+        let arguments = (factory, self.coro, self.name, self.context, others);
+        slf.call_method1(intern!(slf.py(), "_create_task_with_factory"), arguments)
+            .map(Bound::unbind)
     }
 }
 

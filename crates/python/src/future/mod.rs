@@ -24,7 +24,7 @@ mod owner;
 mod private;
 mod waiters;
 
-pub(crate) use awaited_by::{future_add_to_awaited_by, future_discard_from_awaited_by};
+pub(crate) use awaited_by::{Awaiters, future_add_to_awaited_by, future_discard_from_awaited_by};
 pub(crate) use finalizing::{add_source_traceback, prepare, report_unretrieved, repr};
 pub(crate) use iterator::{AwaitStep, FutureIter};
 pub(crate) use outcome::{Fetched, Outcome, cancelled_error_class, invalid_state};
@@ -40,8 +40,6 @@ pub(crate) struct Extras {
     pub(crate) cancel_message: Option<Py<PyAny>>,
     /// The `CancelledError` that ended a task, to be raised once more.
     pub(crate) cancelled_error: Option<Py<PyAny>>,
-    /// Who awaits the future by other means than a waiter, as `gather` does.
-    pub(crate) awaited_by: Vec<Py<PyAny>>,
 }
 
 /// A future's state.
@@ -51,6 +49,7 @@ pub(crate) struct Core {
     pub(crate) owner: Option<Owner>,
     pub(crate) outcome: Outcome,
     pub(crate) waiters: Waiters,
+    pub(crate) awaiters: Awaiters,
     pub(crate) extras: Option<Box<Extras>>,
     /// Set by `await`, taken back by the task that is handed the future: it tells an `await` from a `yield`.
     pub(crate) is_blocking: bool,
@@ -393,16 +392,13 @@ impl Core {
         }
         self.outcome.traverse(visit)?;
         self.waiters.traverse(visit)?;
+        self.awaiters.traverse(visit)?;
         let Some(extras) = &self.extras else {
             return Ok(());
         };
         visit.call(&extras.source_traceback)?;
         visit.call(&extras.cancel_message)?;
-        visit.call(&extras.cancelled_error)?;
-        extras
-            .awaited_by
-            .iter()
-            .try_for_each(|waiter| visit.call(waiter))
+        visit.call(&extras.cancelled_error)
     }
 }
 

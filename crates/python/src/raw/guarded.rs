@@ -4,6 +4,8 @@
 //! because that can run foreign code, which may come back for the same cell. A breach is caught
 //! (it panics, which PyO3 turns into an exception), never undefined.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use pyo3::Python;
 
 #[cfg(not(Py_GIL_DISABLED))]
@@ -12,6 +14,7 @@ mod imp {
 
     /// A value with a flag that says whether it is lent.
     pub(crate) struct Guarded<T> {
+        is_made: super::IsMade,
         is_lent: Cell<bool>,
         value: UnsafeCell<T>,
     }
@@ -32,6 +35,7 @@ mod imp {
     impl<T> Guarded<T> {
         pub(crate) const fn new(value: T) -> Self {
             Self {
+                is_made: super::IsMade::YES,
                 is_lent: Cell::new(false),
                 value: UnsafeCell::new(value),
             }
@@ -54,7 +58,7 @@ mod imp {
         }
 
         pub(crate) fn visit<R>(&self, access: impl FnOnce(&T) -> R) -> Option<R> {
-            if self.is_lent.get() {
+            if !self.is_made.get() || self.is_lent.get() {
                 return None;
             }
             // SAFETY: the collector runs with the GIL held and nothing is lent; `access` only reads.
@@ -68,11 +72,17 @@ mod imp {
     use std::sync::{Mutex, PoisonError};
 
     /// A value behind a lock.
-    pub(crate) struct Guarded<T>(Mutex<T>);
+    pub(crate) struct Guarded<T> {
+        is_made: super::IsMade,
+        value: Mutex<T>,
+    }
 
     impl<T> Guarded<T> {
         pub(crate) const fn new(value: T) -> Self {
-            Self(Mutex::new(value))
+            Self {
+                is_made: super::IsMade::YES,
+                value: Mutex::new(value),
+            }
         }
 
         #[inline]
@@ -81,12 +91,30 @@ mod imp {
             _py: super::Python<'_>,
             access: impl FnOnce(&mut T) -> R,
         ) -> R {
-            access(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+            access(&mut self.value.lock().unwrap_or_else(PoisonError::into_inner))
         }
 
         pub(crate) fn visit<R>(&self, access: impl FnOnce(&T) -> R) -> Option<R> {
-            self.0.try_lock().ok().map(|value| access(&value))
+            if !self.is_made.get() {
+                return None;
+            }
+            self.value.try_lock().ok().map(|value| access(&value))
         }
+    }
+}
+
+/// Whether there is a value yet.
+///
+/// An object is known to the collector as soon as it has its memory, which is all zeros, and on Python 3.11
+/// a collection may come before its contents have been written. Any value but zero says that they
+/// are there; it is never changed, but read as if it could be.
+struct IsMade(AtomicU8);
+
+impl IsMade {
+    const YES: Self = Self(AtomicU8::new(1));
+
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
     }
 }
 

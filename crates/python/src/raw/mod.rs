@@ -7,6 +7,9 @@ pub(crate) mod bytes;
 pub(crate) mod c_task;
 pub(crate) mod context;
 pub(crate) mod coroutine;
+#[cfg(Py_3_14)]
+pub(crate) mod current_task;
+pub(crate) mod fastcall;
 pub(crate) mod guarded;
 pub(crate) mod iteration;
 pub(crate) mod lifecycle;

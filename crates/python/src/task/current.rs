@@ -11,6 +11,8 @@ use pyo3::sync::PyOnceLock;
 
 use super::Task;
 use crate::event_loop::EventLoop;
+#[cfg(Py_3_14)]
+use crate::raw::current_task;
 
 /// The task that was current before.
 type Previous<'py> = Option<Bound<'py, PyAny>>;
@@ -43,12 +45,20 @@ fn swap<'py>(
     Ok(previous.filter(|previous| !previous.is_none()))
 }
 
-/// Makes `task` the current one of `event_loop`, whichever was.
+/// Makes `task`, or none, the current one of `event_loop`, whichever was. "None" is an entry, too: to overwrite
+/// it costs less than to remove it, and asyncio takes it for no entry when it is asked.
 #[cfg(not(Py_3_14))]
 #[inline]
-fn overwrite(event_loop: &Bound<'_, PyAny>, task: &Bound<'_, PyAny>) -> PyResult<()> {
+fn overwrite(event_loop: &Bound<'_, PyAny>, task: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
     use pyo3::types::PyDictMethods;
     current_tasks(event_loop.py())?.set_item(event_loop, task)
+}
+
+/// Makes `task` the current one of `event_loop`, which runs in this thread. Fails if another one is.
+#[cfg(not(Py_3_14))]
+#[inline]
+fn enter_running(event_loop: &Bound<'_, PyAny>, task: &Bound<'_, Task>) -> PyResult<()> {
+    enter_on(event_loop, task)
 }
 
 /// Makes `task`, or none, the current one of `event_loop`.
@@ -67,11 +77,29 @@ fn swap<'py>(
     Ok((!previous.is_none()).then_some(previous))
 }
 
-/// Makes `task` the current one of `event_loop`, whichever was.
+/// Makes `task`, or none, the current one of `event_loop`, which runs in this thread, whichever was.
 #[cfg(Py_3_14)]
 #[inline]
-fn overwrite(event_loop: &Bound<'_, PyAny>, task: &Bound<'_, PyAny>) -> PyResult<()> {
-    swap(event_loop, Some(task)).map(drop)
+fn overwrite(event_loop: &Bound<'_, PyAny>, task: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    if current_task::set(event_loop.py(), task) {
+        return Ok(());
+    }
+    swap(event_loop, task).map(drop)
+}
+
+/// Makes `task` the current one of `event_loop`, which runs in this thread. Fails if another one is.
+#[cfg(Py_3_14)]
+#[inline]
+fn enter_running(event_loop: &Bound<'_, PyAny>, task: &Bound<'_, Task>) -> PyResult<()> {
+    let py = task.py();
+    if current_task::is_none(py) == Some(true) && current_task::set(py, Some(task.as_any())) {
+        return Ok(());
+    }
+    enter_on(event_loop, task)?;
+    // The first step of all: where the current task is kept is found out with it.
+    swap(event_loop, None)?;
+    current_task::find(task.as_any(), |task| swap(event_loop, task).map(drop))?;
+    enter_on(event_loop, task)
 }
 
 fn loop_of<'py>(task: &Bound<'py, Task>) -> PyResult<Bound<'py, PyAny>> {
@@ -129,6 +157,18 @@ pub(super) fn restore<'py>(task: &Bound<'py, Task>, previous: &Previous<'py>) ->
     swap(&loop_of(task)?, previous.as_ref()).map(drop)
 }
 
+/// What the loop has told asyncio of the current task.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Said {
+    /// Nothing: there is no entry, or it is somebody else's.
+    #[default]
+    Nothing,
+    /// That none is, by an entry of the loop's own.
+    None,
+    /// That the task at this address is.
+    Task(usize),
+}
+
 impl EventLoop {
     /// Steps a task in its turn.
     #[inline]
@@ -136,15 +176,16 @@ impl EventLoop {
         let py = slf.py();
         let this = task.as_ptr() as usize;
         match slf.get().current_task.get(py) {
-            Some(last) if last == this => {}
-            Some(_) => overwrite(slf.as_any(), task.as_any())?,
-            None => enter_on(slf.as_any(), task)?,
+            Said::Task(last) if last == this => {}
+            Said::Task(_) | Said::None => overwrite(slf.as_any(), Some(task.as_any()))?,
+            Said::Nothing => enter_running(slf.as_any(), task)?,
         }
-        slf.get().current_task.replace(py, Some(this));
+        slf.get().current_task.replace(py, Said::Task(this));
         let result = Task::run(task, slf.get());
         if !task.as_super().get().is_pending(py) {
             // What its end sets off, such as a report that nobody has asked for its exception, is no part of it.
-            Self::leave_task(slf)?;
+            overwrite(slf.as_any(), None)?;
+            slf.get().current_task.replace(py, Said::None);
         }
         result
     }
@@ -152,10 +193,11 @@ impl EventLoop {
     /// No task is current from here on.
     #[inline]
     pub(crate) fn leave_task(slf: &Bound<'_, Self>) -> PyResult<()> {
-        if slf.get().current_task.replace(slf.py(), None).is_some() {
-            swap(slf.as_any(), None)?;
+        match slf.get().current_task.replace(slf.py(), Said::Nothing) {
+            Said::Nothing => Ok(()),
+            Said::None | Said::Task(_) if cfg!(Py_3_14) => overwrite(slf.as_any(), None),
+            Said::None | Said::Task(_) => swap(slf.as_any(), None).map(drop),
         }
-        Ok(())
     }
 
     /// Neither a task nor its context is current from here on.

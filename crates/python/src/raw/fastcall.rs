@@ -1,0 +1,160 @@
+//! Methods that take their arguments as Python has them on its stack.
+//!
+//! PyO3 does so too, but not for a method with `*args` or `**kwargs`: for each call of those, Python
+//! makes a tuple and, if there are keywords, a dictionary, only for them to be taken apart. That
+//! was a fifth of the cost of `call_soon` and of `create_task`.
+
+use std::ffi::CStr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::PyClass;
+use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
+use pyo3::panic::PanicException;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+/// The arguments of one call.
+pub(crate) struct Arguments<'a, 'py> {
+    py: Python<'py>,
+    /// The positional ones, and behind them those that have names.
+    values: &'a [*mut ffi::PyObject],
+    positional: usize,
+    names: Option<Borrowed<'a, 'py, PyTuple>>,
+}
+
+impl<'a, 'py> Arguments<'a, 'py> {
+    fn value(&self, place: usize) -> Option<Borrowed<'a, 'py, PyAny>> {
+        let value = self.values.get(place)?;
+        // SAFETY: the caller keeps its arguments alive until the call has ended.
+        Some(unsafe { Borrowed::from_ptr(self.py, *value) })
+    }
+
+    /// The positional argument in a place, counted from 0.
+    #[inline]
+    pub(crate) fn positional(&self, place: usize) -> Option<Borrowed<'a, 'py, PyAny>> {
+        if place < self.positional {
+            self.value(place)
+        } else {
+            None
+        }
+    }
+
+    /// How many arguments are positional.
+    pub(crate) fn positional_count(&self) -> usize {
+        self.positional
+    }
+
+    /// The positional arguments from a place on.
+    #[inline]
+    pub(crate) fn rest(&self, begin: usize) -> PyResult<Bound<'py, PyTuple>> {
+        let Some(rest) = self.values.get(begin..self.positional) else {
+            return Ok(PyTuple::empty(self.py));
+        };
+        // SAFETY: the caller keeps its arguments alive until the call has ended.
+        let borrow = |value: &*mut ffi::PyObject| unsafe { Borrowed::from_ptr(self.py, *value) };
+        PyTuple::new(self.py, rest.iter().map(borrow))
+    }
+
+    /// Hands each keyword argument to `take`; what that refuses is returned in a dictionary.
+    #[inline]
+    pub(crate) fn keywords(
+        &self,
+        mut take: impl FnMut(&Bound<'py, PyAny>, Borrowed<'a, 'py, PyAny>) -> PyResult<bool>,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let Some(names) = &self.names else {
+            return Ok(None);
+        };
+        let mut others = None;
+        for (place, name) in names.iter().enumerate() {
+            let Some(value) = self.value(self.positional + place) else {
+                break;
+            };
+            if !take(&name, value)? {
+                others
+                    .get_or_insert_with(|| PyDict::new(self.py))
+                    .set_item(name, value)?;
+            }
+        }
+        Ok(others)
+    }
+}
+
+/// Whether two names are the same; most are the very same object.
+#[inline]
+pub(crate) fn is_name(name: &Bound<'_, PyAny>, wanted: &Bound<'_, PyString>) -> bool {
+    name.is(wanted) || name.eq(wanted).unwrap_or(false)
+}
+
+/// A method of `C`.
+pub(crate) trait FastMethod<C> {
+    /// Its name.
+    const NAME: &'static CStr;
+    /// Its signature and documentation, in the form that Python takes the signature from.
+    const DOC: &'static CStr;
+    /// What it does.
+    fn call<'py>(slf: &Bound<'py, C>, arguments: &Arguments<'_, 'py>) -> PyResult<Py<PyAny>>;
+}
+
+/// Gives the class a method. To be called once for each, before anybody can subclass the class.
+pub(crate) fn install<C: PyClass, M: FastMethod<C>>(py: Python<'_>) -> PyResult<()> {
+    let class = py.get_type::<C>();
+    // The class refers to it for as long as the interpreter lives.
+    let definition = Box::leak(Box::new(ffi::PyMethodDef {
+        ml_name: M::NAME.as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer {
+            PyCFunctionFastWithKeywords: trampoline::<C, M>,
+        },
+        ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
+        ml_doc: M::DOC.as_ptr(),
+    }));
+    // SAFETY: the class is alive, and the definition lives for ever.
+    let method = unsafe { ffi::PyDescr_NewMethod(class.as_type_ptr(), definition) };
+    // SAFETY: the call has returned a new object, or null with an error set.
+    let method = unsafe { Bound::from_owned_ptr_or_err(py, method) }?;
+    let name = M::NAME
+        .to_str()
+        .map_err(|error| PyTypeError::new_err(error.to_string()))?;
+    class.setattr(name, method)
+}
+
+unsafe extern "C" fn trampoline<C: PyClass, M: FastMethod<C>>(
+    slf: *mut ffi::PyObject,
+    values: *const *mut ffi::PyObject,
+    positional: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter calls methods with the thread attached.
+    let py = unsafe { Python::assume_attached() };
+    // SAFETY: the interpreter keeps the object alive during the call.
+    let slf = unsafe { Borrowed::from_ptr(py, slf) };
+    // SAFETY: the descriptor of a method has checked the class of the object.
+    let slf = unsafe { slf.cast_unchecked::<C>() };
+    // SAFETY: the names are a tuple or null, and alive during the call.
+    let names = unsafe { Borrowed::from_ptr_or_opt(py, names) };
+    // SAFETY: as above.
+    let names = names.map(|names| unsafe { names.cast_unchecked::<PyTuple>() });
+    let positional = positional.unsigned_abs();
+    let count = positional + names.as_ref().map_or(0, |names| names.len());
+    let values = if count == 0 {
+        &[]
+    } else {
+        // SAFETY: Python hands over that many values, and keeps them alive during the call.
+        unsafe { std::slice::from_raw_parts(values, count) }
+    };
+    let arguments = Arguments {
+        py,
+        values,
+        positional,
+        names,
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| M::call(&slf, &arguments)))
+        .unwrap_or_else(|_panic| Err(PanicException::new_err("a method failed")));
+    match result {
+        Ok(value) => value.into_ptr(),
+        Err(error) => {
+            error.restore(py);
+            std::ptr::null_mut()
+        }
+    }
+}
