@@ -119,6 +119,12 @@ pub trait Clock: Send + Sync {
 
     /// The sleep that [`rest`](Self::rest) allowed has ended, for whichever reason.
     fn stir(&self) {}
+
+    /// A thread works for the loop, from now until [`release`](Self::release). Loop thread only.
+    fn hold(&self) {}
+
+    /// One of the threads that work for the loop is through. Loop thread only.
+    fn release(&self) {}
 }
 
 /// The kernel's `CLOCK_MONOTONIC`.

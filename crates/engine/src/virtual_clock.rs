@@ -10,15 +10,22 @@
 //! have given work to another one, which then has to poll again and settle in this round too. The clock
 //! jumps when all have settled in the same round: then each has found nothing after the last of them worked.
 //!
+//! What a thread does for a loop takes no virtual time: while one works, the loop polls for longer, up to
+//! [`HOLD_MAX`], before it settles. Not without end, or a thread that itself waits for the loop would stop the clock.
+//!
 //! Any thread may move the clock. Nothing is called and nothing dropped while its lock is held.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::clock::{Calm, Clock, Instant, Rest};
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::waker::Bell;
+
+/// How long, in real time, a loop waits for threads that work for it before its clock may jump all the same. Long
+/// for a call that is made in a test, and short for whoever finds out that a thread of theirs never ends.
+pub const HOLD_MAX: Duration = Duration::from_secs(1);
 
 /// Rings for the threads that have to look at the clock again; nobody's lock is held meanwhile.
 type Bells = Vec<Arc<dyn Bell>>;
@@ -188,6 +195,8 @@ pub struct VirtualTime {
     clock: Arc<VirtualClock>,
     bell: Arc<dyn Bell>,
     id: u64,
+    /// How many threads work for the loop.
+    holds: AtomicUsize,
 }
 
 impl VirtualTime {
@@ -197,7 +206,12 @@ impl VirtualTime {
         let id = state.next_id;
         state.next_id += 1;
         drop(state);
-        Self { clock, bell, id }
+        Self {
+            clock,
+            bell,
+            id,
+            holds: AtomicUsize::new(0),
+        }
     }
 
     fn set_activity(&self, activity: Activity) {
@@ -268,7 +282,10 @@ impl Clock for VirtualTime {
         if deadline.is_some_and(|deadline| deadline <= self.clock.now()) {
             return Rest::Over;
         }
-        let threshold = state.jump_threshold;
+        let mut threshold = state.jump_threshold;
+        if self.holds.load(Ordering::Relaxed) > 0 {
+            threshold = threshold.map(|threshold| threshold.max(HOLD_MAX));
+        }
         if calm == Calm::Quiet && threshold.is_some() {
             return self.settle(state, deadline);
         }
@@ -281,5 +298,14 @@ impl Clock for VirtualTime {
 
     fn stir(&self) {
         self.set_activity(Activity::Busy);
+    }
+
+    fn hold(&self) {
+        self.holds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn release(&self) {
+        let left = self.holds.load(Ordering::Relaxed).saturating_sub(1);
+        self.holds.store(left, Ordering::Relaxed);
     }
 }

@@ -361,6 +361,19 @@ impl EventLoop {
             .choose(clock, Arc::<Mailbox>::clone(&self.mailbox))
     }
 
+    /// Notes that a thread works for this loop; returns whether that matters to the loop's clock.
+    #[pyo3(name = "_hold_clock")]
+    fn hold_clock(&self) -> bool {
+        self.clock.hold();
+        self.clock.stands_still()
+    }
+
+    /// Notes that the thread is through. Fit to be a done callback.
+    #[pyo3(name = "_release_clock", signature = (*_args))]
+    fn release_clock(&self, _args: &Bound<'_, PyTuple>) {
+        self.clock.release();
+    }
+
     /// Whether debug mode is on.
     fn get_debug(&self) -> bool {
         self.is_debug()
