@@ -70,7 +70,12 @@ class EventLoop(
     def __init__(self, *, clock: VirtualClock | None = None) -> None:
         super().__init__()
         if clock is not None:
-            self._choose_clock(clock)
+            try:
+                self._choose_clock(clock)
+            except TypeError:
+                # Nobody gets hold of this loop, so nobody else can close it.
+                self._close_native()
+                raise
         self._thread_id = None
         # How deep coroutines noted their origin before debug mode changed it; None while it has not.
         self._origin_depth_before: int | None = None

@@ -16,7 +16,9 @@ TimeGenerator = Callable[[], Generator[Any, Any, None]]
 def loop_class(target: ModuleType) -> Any:
     """Make the class that stands for `test_utils.TestLoop`, or None if the target has no virtual clock."""
     virtual_clock = getattr(target, "VirtualClock", None)
-    return virtual_clock and type("TestLoop", (_TestLoop, target.EventLoop), {"clock": virtual_clock})
+    return virtual_clock and type(
+        "TestLoop", (_TestLoop, target.EventLoop), {"clock": virtual_clock}
+    )
 
 
 class _TestLoop:
@@ -46,8 +48,7 @@ class _TestLoop:
 
     def call_later(self: Any, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:
         """Go through `call_at`, as asyncio's loops do."""
-        timer = self.call_at(self.time() + delay, callback, *args, context=context)
-        return timer
+        return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def call_at(self: Any, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
         """Remember the time for the generator."""

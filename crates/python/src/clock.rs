@@ -37,11 +37,20 @@ impl Deref for LoopClock {
 }
 
 /// A clock that stands still until it is moved, for tests of what takes time.
+///
+/// Any thread may use it, and several loops may share it: it jumps to the next deadline once all loops
+/// that are running have nothing to do.
+///
+/// Args:
+///     start: seconds that it shows at first.
+///     `autojump_threshold`: how many real seconds nothing has to happen before it jumps; None: it never does.
+///
+/// Raises:
+///     `ValueError`: a number is negative or no number, or `start` is infinite or beyond 292 years.
 #[pyclass(module = "aioxide", frozen, weakref)]
 pub(crate) struct VirtualClock(Arc<virtual_clock::VirtualClock>);
 
 impl VirtualClock {
-    /// Seconds that a clock of ours can show; more is 292 years from its origin.
     fn check_time(name: &str, seconds: f64) -> PyResult<()> {
         if seconds.is_finite() && seconds >= 0.0 {
             return Ok(());
@@ -86,7 +95,9 @@ impl VirtualClock {
         self.0.now().as_seconds()
     }
 
-    /// Moves the clock on by `seconds`, from any thread, and wakes the loops that sleep on it.
+    /// Moves the clock on by `seconds`, and wakes the loops that sleep: what becomes due runs in their next turn.
+    ///
+    /// Raises `ValueError` for a number that is negative, infinite or none, or leads beyond 292 years.
     fn advance(&self, seconds: f64) -> PyResult<()> {
         Self::check_time("seconds", seconds)?;
         self.0.advance(seconds).map_err(|OutOfRange| out_of_range())
