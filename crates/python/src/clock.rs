@@ -77,7 +77,10 @@ impl VirtualClock {
 #[pymethods]
 impl VirtualClock {
     #[new]
-    #[pyo3(signature = (start=0.0, *, autojump_threshold=Some(0.0)))]
+    #[pyo3(
+        signature = (start=0.0, *, autojump_threshold=Some(0.0)),
+        text_signature = "(start=0.0, *, autojump_threshold=0.0)"
+    )]
     fn new(start: f64, autojump_threshold: Option<f64>) -> PyResult<Self> {
         Self::check_time("start", start)?;
         let threshold = Self::threshold_of(autojump_threshold)?;
