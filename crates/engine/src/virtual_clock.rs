@@ -7,8 +7,9 @@
 //!
 //! That no loop has anything to do must be true of all of them at one moment, and each can only tell
 //! of itself. Hence the rounds: a loop that worked before it settled begins a new round, since it may
-//! have given work to another one, which then has to poll again and settle in this round too. The clock
-//! jumps when all have settled in the same round: then each has found nothing after the last of them worked.
+//! have given work to another one, which then has to poll again and settle in this round too. Only a poll
+//! that began in the round counts. The clock jumps when all have settled in the same round: then each has
+//! found nothing after the last of them worked.
 //!
 //! What a thread does for a loop takes no virtual time: while one works, the loop polls for longer, up to
 //! [`HOLD_MAX`], before it settles. Not without end, or a thread that itself waits for the loop would stop the clock.
@@ -66,6 +67,8 @@ struct Participant {
     bell: Arc<dyn Bell>,
     /// Whether it has worked since it settled last.
     has_worked: bool,
+    /// The round in which its last poll began.
+    polled_in: u64,
     activity: Activity,
 }
 
@@ -176,6 +179,7 @@ impl State {
         let participant = self.participant(id)?;
         let round = round + u64::from(std::mem::take(&mut participant.has_worked));
         participant.activity = Activity::Settled { round, deadline };
+        participant.polled_in = round;
         self.round = round;
         let mut earliest = None;
         for participant in &self.loops {
@@ -261,6 +265,7 @@ impl Clock for VirtualTime {
             id: self.id,
             bell: Arc::clone(&self.bell),
             has_worked: true,
+            polled_in: 0,
             activity: Activity::Busy,
         });
     }
@@ -286,13 +291,16 @@ impl Clock for VirtualTime {
         if self.holds.load(Ordering::Relaxed) > 0 {
             threshold = threshold.map(|threshold| threshold.max(HOLD_MAX));
         }
-        if calm == Calm::Quiet && threshold.is_some() {
+        let round = state.round;
+        let Some(participant) = state.participant(self.id) else {
+            return Rest::Sleep(threshold);
+        };
+        if calm == Calm::Quiet && threshold.is_some() && participant.polled_in == round {
             return self.settle(state, deadline);
         }
-        if let Some(participant) = state.participant(self.id) {
-            participant.activity = Activity::Polling;
-            participant.has_worked |= calm == Calm::Worked;
-        }
+        participant.activity = Activity::Polling;
+        participant.polled_in = round;
+        participant.has_worked |= calm == Calm::Worked;
         Rest::Sleep(threshold)
     }
 

@@ -186,14 +186,27 @@ fn loops_that_share_a_clock_see_each_of_their_deadlines_on_time() {
 #[test]
 fn the_clock_waits_for_work_that_one_loop_gives_to_another() {
     const ROUNDS: u64 = 3_000;
+    const STOP: u64 = u64::MAX;
+    const TICK: u64 = u64::MAX - 1;
+    const BEGIN: u64 = u64::MAX - 2;
     let clock = jumping();
     let (here, there) = (Arc::<Mailbox>::default(), Arc::<Mailbox>::default());
-    // The ball goes to and fro at the beginning of every second; meanwhile the clock stands still.
+    let begin = &Barrier::new(2);
+    // The ball goes to and fro at the beginning of every second. Meanwhile the clock stands still, though
+    // there always is a tick for it to jump to.
     let play = |other: &Arc<Mailbox>| {
         let other = Arc::clone(other);
         move |host: &Loop<'_>, number: u64| {
-            if number == u64::MAX {
-                return false;
+            match number {
+                STOP => return false,
+                TICK => host.schedule_in(SECOND, TICK),
+                BEGIN => {
+                    begin.wait();
+                }
+                _ => {}
+            }
+            if number >= BEGIN {
+                return true;
             }
             let (round, hits) = (number / 4, number % 4);
             assert_eq!(host.now(), round * SECOND, "in round {round}");
@@ -203,7 +216,7 @@ fn the_clock_waits_for_work_that_one_loop_gives_to_another() {
                 host.schedule_in(SECOND, number + 1);
             }
             if round == ROUNDS {
-                other.post(u64::MAX);
+                other.post(STOP);
             }
             round < ROUNDS
         }
@@ -212,9 +225,16 @@ fn the_clock_waits_for_work_that_one_loop_gives_to_another() {
         let clock = &clock;
         let (to_there, to_here) = (play(&there), play(&here));
         let (mine, theirs) = (Arc::clone(&here), Arc::clone(&there));
-        scope.spawn(move || Loop::new(clock, &theirs, to_here).run_to_stop());
+        scope.spawn(move || {
+            let host = Loop::new(clock, &theirs, to_here);
+            host.schedule_in(SECOND / 2, TICK);
+            host.mailbox.post(BEGIN);
+            host.run_to_stop();
+        });
         scope.spawn(move || {
             let host = Loop::new(clock, &mine, to_there);
+            host.schedule_in(SECOND / 3, TICK);
+            host.mailbox.post(BEGIN);
             host.mailbox.post(0);
             host.run_to_stop();
         });
