@@ -10,9 +10,9 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pytest
+from tests.parity.support import turns
 
 import aioxide
-from tests.parity.support import turns
 
 T = TypeVar("T")
 
