@@ -157,6 +157,8 @@ def test_a_conversation_takes_no_time_and_meets_its_timeouts() -> None:
                 await reader.readline()
         writer.close()
         server.close()
+        # The last answer is written, to nobody, and the other end is closed.
+        await asyncio.sleep(60)
 
     # Nothing real takes so long here; what is virtual does not wait for it.
     run(aioxide.VirtualClock(autojump_threshold=0.02), main())
