@@ -14,7 +14,7 @@ Importing this package changes nothing in asyncio. `install` does, and so does `
 import sys
 from typing import TYPE_CHECKING
 
-from aioxide._core import Future, Task, __version__
+from aioxide._core import Future, Task, VirtualClock, __version__
 from aioxide.event_loop import EventLoop
 from aioxide.installation import install, installed, uninstall
 from aioxide.runners import Runner, new_event_loop, run
@@ -27,6 +27,7 @@ __all__ = [
     "Future",
     "Runner",
     "Task",
+    "VirtualClock",
     "__version__",
     "install",
     "installed",

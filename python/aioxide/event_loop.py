@@ -29,6 +29,8 @@ from aioxide.watchers import Watchers
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator
 
+    from aioxide._core import VirtualClock
+
 T = TypeVar("T")
 
 # The function itself, not one like it: libraries know a root task by finding it among the task's callbacks.
@@ -56,10 +58,24 @@ class EventLoop(
 
     Not running and not current when made. It may be used from the thread that runs it only, but for
     `call_soon_threadsafe`.
+
+    Args:
+        clock: where `time` and all timers read the time; None means the clock of `time.monotonic`.
+
+    Raises:
+        TypeError: `clock` is neither None nor a `VirtualClock`.
+
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: VirtualClock | None = None) -> None:
         super().__init__()
+        if clock is not None:
+            try:
+                self._choose_clock(clock)
+            except TypeError:
+                # Nobody gets hold of this loop, so nobody else can close it.
+                self._close_native()
+                raise
         self._thread_id = None
         # How deep coroutines noted their origin before debug mode changed it; None while it has not.
         self._origin_depth_before: int | None = None

@@ -59,7 +59,7 @@ class Executors(Foundation):
         if _LOSES_STOP_ITERATION:
             # Called before the callback by which `wrap_future` takes the outcome over.
             job.add_done_callback(_mend_stop_iteration)
-        return asyncio.wrap_future(job, loop=self)
+        return self._by_thread(asyncio.wrap_future(job, loop=self))
 
     def _running_default_executor(self) -> Executor:
         if self._executor_shutdown_called:
@@ -91,7 +91,7 @@ class Executors(Foundation):
         executor = self._default_executor
         if executor is None:
             return
-        joined: asyncio.Future[None] = self.create_future()
+        joined: asyncio.Future[None] = self._by_thread(self.create_future())
         thread = threading.Thread(target=self._join_executor, args=(executor, joined))
         thread.start()
         try:

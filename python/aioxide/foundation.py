@@ -8,12 +8,14 @@ whichever part keeps the promise.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from aioxide import _core
 
 if TYPE_CHECKING:
     from weakref import WeakValueDictionary
+
+T = TypeVar("T")
 
 
 class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
@@ -44,3 +46,9 @@ class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
 
     _thread_id: int | None
     """Identifies the thread that runs the loop; None while none does."""
+
+    def _by_thread(self, future: asyncio.Future[T]) -> asyncio.Future[T]:
+        """Let a virtual clock know of a future that a thread works for. Returns it."""
+        if self._hold_clock():
+            future.add_done_callback(self._release_clock)
+        return future

@@ -64,7 +64,7 @@ class Names(Foundation):
         look_up = self._logged_getaddrinfo if self.get_debug() else socket.getaddrinfo
         if _answered_from_text(host, port):
             return look_up(*question)
-        return await self._run_blocking(look_up, *question)
+        return await self._by_thread(self._run_blocking(look_up, *question))
 
     async def getnameinfo(self, sockaddr: tuple[Any, ...], flags: int = 0) -> tuple[str, str]:
         """Translate a socket address as `socket.getnameinfo` does, without blocking the loop.
@@ -79,7 +79,7 @@ class Names(Foundation):
         """
         if flags & _BOTH_NUMERIC == _BOTH_NUMERIC:
             return socket.getnameinfo(sockaddr, flags)
-        return await self._run_blocking(socket.getnameinfo, sockaddr, flags)
+        return await self._by_thread(self._run_blocking(socket.getnameinfo, sockaddr, flags))
 
     def _logged_getaddrinfo(self, *question: Any) -> list[Any]:
         """Look up in debug mode: one that is slow is logged, in the words that asyncio uses."""

@@ -16,6 +16,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+import virtual_time
+
 TestClass = type[unittest.TestCase]
 
 # Untyped, like all of the private machinery below: typeshed knows none of it.
@@ -31,6 +33,8 @@ class Roles:
     loop: Callable[[], asyncio.AbstractEventLoop]
     future: Any
     task: Any
+    test_loop: Any
+    """Its loop with a time that tests move."""
 
     @classmethod
     def of(cls, target: ModuleType) -> Roles:
@@ -40,6 +44,7 @@ class Roles:
             loop=target.EventLoop,
             future=getattr(target, "Future", None),
             task=getattr(target, "Task", None),
+            test_loop=virtual_time.loop_class(target),
         )
 
     @property
@@ -79,6 +84,18 @@ def _loop_in_setup(roles: Roles) -> Callable[[Any], None]:
         self.set_event_loop(self.loop)
 
     return set_up
+
+
+def on_virtual_time(cls: TestClass, roles: Roles) -> TestClass:
+    """Make of a class whose tests run on upstream's TestLoop one whose tests run on the target's."""
+
+    def new_test_loop(self: Any, gen: Any = None) -> Any:
+        loop = roles.test_loop(gen)
+        self.set_event_loop(loop)
+        return loop
+
+    module = import_module(cls.__module__)
+    return _make(module, f"{cls.__name__}OnVirtualTime", (cls,), new_test_loop=new_test_loop)
 
 
 def event_loop(module: ModuleType, roles: Roles) -> list[TestClass]:

@@ -33,6 +33,8 @@ class Spec:
     """Makes further classes from the file's mixins."""
     white_box: tuple[str, ...] = ()
     """Classes run unchanged that look inside the stdlib's loop in many tests, but not in all."""
+    on_virtual_time: str = ""
+    """Classes of these, stock or made, whose tests run on upstream's TestLoop: run on the target's as well."""
     made_white_box: Recipe | None = None
     """Makes further classes of that kind."""
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -95,6 +97,7 @@ SPECS: dict[str, Spec] = {
     "test_futures": Spec(
         stock=("DuckTests",),
         made=recipes.futures,
+        on_virtual_time="Target(Sub)?Future(DoneCallback)?Tests",
         left_out={"(C|Py)(Sub)?Future(DoneCallback|Inheritance)?Tests": _STDLIB_TWIN},
     ),
     "test_futures2": Spec(
@@ -152,6 +155,7 @@ SPECS: dict[str, Spec] = {
             "GatherTests.*",
         ),
         made=recipes.tasks,
+        on_virtual_time="(StdlibTaskOnTarget|(Target|C)Task_.*_?(Subclass)?)Tests",
         left_out={
             "(C|Py)Task(Subclass)?_(C|Py)Future(Subclass)?_(Subclass)?Tests": _STDLIB_TWIN,
             "(C|Py)(CurrentLoop|Introspection)Tests": _STDLIB_TWIN,
@@ -190,6 +194,13 @@ def suites(file: str, module: ModuleType, target: ModuleType) -> list[Suite]:
             chosen.append(Suite(cls, white_box=True))
     if spec.made:
         chosen += [Suite(cls, white_box=False) for cls in spec.made(module, roles)]
+    if roles.test_loop:
+        twins = [
+            recipes.on_virtual_time(suite.cls, roles)
+            for suite in chosen
+            if _matches(suite.cls, (spec.on_virtual_time,))
+        ]
+        chosen += [Suite(cls, white_box=False) for cls in twins]
     if spec.made_white_box:
         chosen += [Suite(cls, white_box=True) for cls in spec.made_white_box(module, roles)]
     return chosen

@@ -31,7 +31,12 @@ MACHINE = re.compile(
 )
 
 # Files of the binding that are no idea of asyncio's, with the test that would notice if they were wrong.
-TESTED_AS = {"addresses": "transport_info", "errors": "bad_input", "event_loop": "running"}
+TESTED_AS = {
+    "addresses": "transport_info",
+    "clock": "virtual_clock",
+    "errors": "bad_input",
+    "event_loop": "running",
+}
 NOTHING_TO_TEST = frozenset({"lib", "raw"})
 
 

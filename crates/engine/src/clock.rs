@@ -1,7 +1,7 @@
 //! Time as the loop sees it: nanoseconds on a clock that never goes back.
 //!
-//! The real clock is the kernel's `CLOCK_MONOTONIC`, the clock of Python's `time.monotonic()`.
-//! A virtual clock fills the same trait: it answers [`Clock::until`] by jumping to the deadline.
+//! The real clock is the kernel's `CLOCK_MONOTONIC`, the clock of Python's `time.monotonic()`. The
+//! [virtual clock](crate::virtual_clock) fills the same trait: it answers [`Clock::rest`] by moving on.
 
 use std::time::Duration;
 
@@ -74,17 +74,57 @@ impl Instant {
     }
 }
 
+/// What a loop that has nothing to do knows about the time since it last rested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calm {
+    /// Work has run.
+    Worked,
+    /// No work has run, but the last poll reported something, if only that somebody rang.
+    Stirred,
+    /// No work has run, and the last poll reported nothing for as long as the clock had allowed.
+    Quiet,
+}
+
+/// What a loop that has nothing to do is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Poll, and sleep until something happens, or for no longer than this.
+    Sleep(Option<Duration>),
+    /// Go on: the deadline has been reached in the meantime.
+    Over,
+}
+
 /// Where the loop reads the time.
 pub trait Clock: Send + Sync {
     /// The time now. Never less than what an earlier call returned.
     fn now(&self) -> Instant;
 
-    /// How long the thread has to sleep until `deadline` is reached.
-    ///
-    /// A virtual clock may move its time forward to `deadline` and return zero.
-    fn until(&self, deadline: Instant) -> Duration {
-        deadline.since(self.now())
+    /// Whether time may stand still while work runs, so that it cannot say how long something took.
+    fn stands_still(&self) -> bool {
+        false
     }
+
+    /// A run of the loop begins. Between this and [`leave`](Self::leave) the loop takes part in
+    /// deciding when a clock that several loops share moves on.
+    fn enter(&self) {}
+
+    /// The run is over.
+    fn leave(&self) {}
+
+    /// The loop has nothing to do until `deadline`: how long may its thread sleep?
+    fn rest(&self, deadline: Option<Instant>, calm: Calm) -> Rest {
+        let _whatever_happened = calm;
+        Rest::Sleep(deadline.map(|deadline| deadline.since(self.now())))
+    }
+
+    /// The sleep that [`rest`](Self::rest) allowed has ended, for whichever reason.
+    fn stir(&self) {}
+
+    /// A thread works for the loop, from now until [`release`](Self::release). Loop thread only.
+    fn hold(&self) {}
+
+    /// One of the threads that work for the loop is through. Loop thread only.
+    fn release(&self) {}
 }
 
 /// The kernel's `CLOCK_MONOTONIC`.

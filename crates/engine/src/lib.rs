@@ -17,4 +17,5 @@ mod sync;
 pub mod sys;
 pub mod timers;
 pub mod turn;
+pub mod virtual_clock;
 pub mod waker;

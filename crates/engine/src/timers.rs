@@ -94,12 +94,17 @@ impl<W: Cancellable> Timers<W> {
         if self.heap.first()?.deadline > now {
             return None;
         }
-        let timer = self.heap.swap_remove(0);
-        self.sift_down(0);
-        if timer.work.is_cancelled() {
-            self.ghosts = self.ghosts.saturating_sub(1);
-        }
-        Some(timer.work)
+        Some(self.pop_first())
+    }
+
+    /// Takes out the earliest timer if it was cancelled, due or not.
+    #[must_use = "dropping work may run foreign code: drop it outside of any borrow"]
+    pub fn pop_ghost(&mut self) -> Option<W> {
+        self.heap
+            .first()?
+            .work
+            .is_cancelled()
+            .then(|| self.pop_first())
     }
 
     /// How many timers the heap holds, ghosts included.
@@ -140,6 +145,15 @@ impl<W: Cancellable> Timers<W> {
             self.sift_down(position);
         }
         swept
+    }
+
+    fn pop_first(&mut self) -> W {
+        let timer = self.heap.swap_remove(0);
+        self.sift_down(0);
+        if timer.work.is_cancelled() {
+            self.ghosts = self.ghosts.saturating_sub(1);
+        }
+        timer.work
     }
 
     fn sift_up(&mut self, mut position: usize) {

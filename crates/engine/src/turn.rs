@@ -3,7 +3,8 @@
 //! 1. What other threads left in the inbox is scheduled.
 //! 2. The deadline of the poll: zero if work is ready, else the earliest timer, else none.
 //! 3. The poll. With work ready it is skipped, but not for longer than [`POLL_SKIP_MAX`], and not
-//!    when a source has been watched since the last one.
+//!    when a source has been watched since the last one. On a clock that may stand still it is never
+//!    skipped: time would not say for how long.
 //! 4. The watchers of ready sources are scheduled.
 //! 5. Due timers are scheduled, in deadline order, never early.
 //! 6. Exactly the work that is ready now runs; what it schedules waits for the next turn.
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use crate::clock::{Clock, Instant};
+use crate::clock::{Calm, Clock, Instant, Rest};
 use crate::reactor::Event;
 use crate::ready::Ready;
 use crate::timers::{Cancellable, Timers};
@@ -95,40 +96,69 @@ enum Plan {
     Park(Option<Instant>),
 }
 
+/// What the turns of one run know of each other.
+struct Run {
+    events: Vec<Event>,
+    polled_at: Instant,
+    /// How long the poll may be skipped on this loop's clock.
+    poll_skip_max: Duration,
+    /// What has happened since the loop last had nothing to do.
+    calm: Calm,
+}
+
+/// A loop that its clock knows to be running.
+struct OnClock<'a>(&'a dyn Clock);
+
+impl Drop for OnClock<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
 /// Runs turns until the queues say that the loop is stopping; always at least one.
 pub fn run<H: Host>(host: &H) -> Result<(), Exit<H::Error>> {
-    let mut events = Vec::new();
-    let mut polled_at = Instant::ORIGIN;
+    let clock = host.clock();
+    clock.enter();
+    let _on_clock = OnClock(clock);
+    let mut run = Run {
+        events: Vec::new(),
+        polled_at: Instant::ORIGIN,
+        poll_skip_max: if clock.stands_still() {
+            Duration::ZERO
+        } else {
+            POLL_SKIP_MAX
+        },
+        calm: Calm::Worked,
+    };
     loop {
-        turn(host, &mut events, &mut polled_at)?;
+        turn(host, &mut run)?;
         if host.queues(|queues| queues.is_stopping) {
             return Ok(());
         }
     }
 }
 
-fn turn<H: Host>(
-    host: &H,
-    events: &mut Vec<Event>,
-    polled_at: &mut Instant,
-) -> Result<(), Exit<H::Error>> {
+fn turn<H: Host>(host: &H, run: &mut Run) -> Result<(), Exit<H::Error>> {
     host.collect_inbox()?;
     let mut now = host.clock().now();
-    let plan = host.queues(|queues| plan(queues, now, now.since(*polled_at)));
-    match plan {
+    match host.queues(|queues| plan(queues, now, run)) {
         Plan::Skip => {}
-        Plan::Poll => poll(host, events, polled_at, now, |events| host.poll(events))?,
+        Plan::Poll => {
+            run.polled_at = now;
+            host.poll(&mut run.events).map_err(Exit::Poll)?;
+            host.dispatch(&run.events)?;
+        }
         Plan::Park(deadline) => {
-            let timeout = deadline.map(|deadline| host.clock().until(deadline));
-            let polled = poll(host, events, polled_at, now, |events| {
-                host.park(events, timeout)
-            });
+            let rested = rest(host, run, deadline);
             now = host.clock().now();
-            *polled_at = now;
-            polled?;
+            run.polled_at = now;
+            rested?;
         }
     }
     let batch = host.queues(|queues| schedule_due(queues, now));
+    if batch > 0 {
+        run.calm = Calm::Worked;
+    }
     for _ in 0..batch {
         // The queue is shorter than the batch only if what ran has closed the loop.
         let Some(work) = host.queues(|queues| queues.ready.pop()) else {
@@ -140,14 +170,21 @@ fn turn<H: Host>(
     Ok(())
 }
 
-fn plan<W: Cancellable>(queues: &mut Queues<W>, now: Instant, since_poll: Duration) -> Plan {
+fn plan<W: Cancellable>(queues: &mut Queues<W>, now: Instant, run: &Run) -> Plan {
+    // A clock may jump to the next deadline: to that of a timer which still counts.
+    while run.calm == Calm::Quiet
+        && let Some(ghost) = queues.timers.pop_ghost()
+    {
+        queues.ready.schedule(ghost);
+    }
     let deadline = queues
         .timers
         .next_deadline()
         .filter(|deadline| *deadline != Instant::NEVER);
     // A timer that is due is as good as ready: a chain of them must not cost a poll for each.
     let is_due = deadline.is_some_and(|deadline| deadline <= now);
-    let polls = std::mem::take(&mut queues.polls_next) || since_poll >= POLL_SKIP_MAX;
+    let since_poll = now.since(run.polled_at);
+    let polls = std::mem::take(&mut queues.polls_next) || since_poll >= run.poll_skip_max;
     if queues.ready.is_empty() && !is_due && !queues.is_stopping {
         Plan::Park(deadline)
     } else if polls {
@@ -157,16 +194,21 @@ fn plan<W: Cancellable>(queues: &mut Queues<W>, now: Instant, since_poll: Durati
     }
 }
 
-fn poll<H: Host>(
-    host: &H,
-    events: &mut Vec<Event>,
-    polled_at: &mut Instant,
-    now: Instant,
-    wait: impl FnOnce(&mut Vec<Event>) -> Result<(), Errno>,
-) -> Result<(), Exit<H::Error>> {
-    *polled_at = now;
-    wait(events).map_err(Exit::Poll)?;
-    host.dispatch(events)?;
+/// Sleeps until something happens or `deadline` has been reached, as the clock says.
+fn rest<H: Host>(host: &H, run: &mut Run, deadline: Option<Instant>) -> Result<(), Exit<H::Error>> {
+    let clock = host.clock();
+    let Rest::Sleep(timeout) = clock.rest(deadline, run.calm) else {
+        return Ok(());
+    };
+    let parked = host.park(&mut run.events, timeout);
+    clock.stir();
+    parked.map_err(Exit::Poll)?;
+    run.calm = if run.events.is_empty() {
+        Calm::Quiet
+    } else {
+        Calm::Stirred
+    };
+    host.dispatch(&run.events)?;
     Ok(())
 }
 

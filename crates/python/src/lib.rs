@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 
 mod addresses;
+mod clock;
 mod contexts;
 mod errors;
 mod event_loop;
@@ -18,6 +19,8 @@ mod transports;
 mod _core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::clock::VirtualClock;
     #[pymodule_export]
     use crate::event_loop::EventLoop;
     #[pymodule_export]

@@ -6,5 +6,8 @@ EventLoop = aioxide.EventLoop
 Future = aioxide.Future
 Task = aioxide.Task
 
+# No name of asyncio's: with it, tests that move the time run on our loop too.
+VirtualClock = aioxide.VirtualClock
+
 # Its Python modules use the logger, sockets and signals under the names that upstream's tests patch.
 FOLLOWS_PATCHES = "aioxide."

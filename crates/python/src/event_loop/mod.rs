@@ -10,20 +10,20 @@ use std::sync::{Arc, OnceLock};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use aioxide_engine::clock::{Clock, MonotonicClock};
 use aioxide_engine::inbox::Inbox;
 use aioxide_engine::pool::Pool;
 use aioxide_engine::reactor::{Epoll, Token};
 use aioxide_engine::sources::{Direction, Sources, TOKEN_RESERVED_MIN};
 use aioxide_engine::timers::Cancellable;
 use aioxide_engine::turn::Queues;
-use aioxide_engine::waker::{EventBell, Waker};
+use aioxide_engine::waker::{Bell, EventBell, Waker};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
 use rustix::io::Errno;
 
+use crate::clock::{LoopClock, VirtualClock};
 use crate::contexts::Contexts;
 use crate::errors::os_error;
 use crate::future::{Callback, Future};
@@ -138,13 +138,19 @@ pub(crate) struct Mailbox {
     pub(crate) waker: Waker<EventBell>,
 }
 
+impl Bell for Mailbox {
+    fn ring(&self) {
+        self.waker.bell().ring();
+    }
+}
+
 /// asyncio's event loop, natively. Use it through its subclass `aioxide.EventLoop`.
 #[pyclass(module = "aioxide._core", frozen, subclass, weakref)]
 pub(crate) struct EventLoop {
     state: Guarded<State>,
     mailbox: Arc<Mailbox>,
     reactor: Arc<Epoll>,
-    clock: Box<dyn Clock>,
+    clock: LoopClock,
     /// Threads for calls that block. Made when the first such call comes.
     pool: Guarded<Option<Arc<Pool>>>,
     /// Memory that reads go through on their way into bytes objects of their exact size.
@@ -314,7 +320,7 @@ impl EventLoop {
                 waker: Waker::new(bell),
             }),
             reactor,
-            clock: Box::new(MonotonicClock),
+            clock: LoopClock::default(),
             pool: Guarded::new(None),
             scratch: Guarded::new(None),
             contexts: Contexts::new(),
@@ -344,9 +350,29 @@ impl EventLoop {
         self.with(py, |state| state.queues.is_stopping = true);
     }
 
-    /// Seconds on the loop's clock, which is that of `time.monotonic()`.
+    /// Seconds on the loop's clock, which is that of `time.monotonic()` unless another was chosen.
     fn time(&self) -> f64 {
         self.clock.now().as_seconds()
+    }
+
+    /// Chooses the loop's clock, before the loop is used.
+    #[pyo3(name = "_choose_clock")]
+    fn choose_clock(&self, clock: &VirtualClock) -> PyResult<()> {
+        self.clock
+            .choose(clock, Arc::<Mailbox>::clone(&self.mailbox))
+    }
+
+    /// Notes that a thread works for this loop; returns whether that matters to the loop's clock.
+    #[pyo3(name = "_hold_clock")]
+    fn hold_clock(&self) -> bool {
+        self.clock.hold();
+        self.clock.stands_still()
+    }
+
+    /// Notes that the thread is through. Fit to be a done callback.
+    #[pyo3(name = "_release_clock", signature = (*_args))]
+    fn release_clock(&self, _args: &Bound<'_, PyTuple>) {
+        self.clock.release();
     }
 
     /// Whether debug mode is on.
