@@ -248,9 +248,6 @@ impl DatagramEndpoint {
         let fd: RawFd = fd_object.extract()?;
         let remote = remote.is_truthy()?.then(|| remote.clone().unbind());
         let identity = transport.as_ptr().addr();
-        event_loop
-            .get()
-            .with(py, |state| state.stream_fds.insert(fd, identity));
         let state = State {
             protocol: Some(protocol.clone().unbind()),
             transport: Some(transport.clone().unbind()),
@@ -268,6 +265,10 @@ impl DatagramEndpoint {
             is_detached: false,
             lost_count: 0,
         };
+        let context = context::copy_current(py)?;
+        event_loop
+            .get()
+            .with(py, |state| state.stream_fds.insert(fd, identity));
         Ok(Self {
             event_loop: event_loop.clone().unbind(),
             sock: sock.clone().unbind(),
@@ -278,7 +279,7 @@ impl DatagramEndpoint {
             addressing: addressing_of(fd),
             remote,
             is_connected: borrow_fd(fd).and_then(net::getpeername).is_ok(),
-            context: context::copy_current(py)?,
+            context,
             state: Guarded::new(state),
         })
     }
