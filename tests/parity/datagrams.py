@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -62,3 +63,10 @@ async def close(*protocols: Datagrams) -> None:
 def name_of(protocol: Datagrams) -> Any:
     """Return the address that an endpoint is bound to."""
     return protocol.transport.get_extra_info("sockname")
+
+
+def send_many(protocol: Datagrams, count: int) -> None:
+    """Send from outside, so that many datagrams wait when the loop looks."""
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        for number in range(count):
+            sock.sendto(b"%d" % number, name_of(protocol))

@@ -16,6 +16,9 @@ import pytest
 from .datagrams import Datagrams, close, endpoint, name_of
 from .support import Loop, Reports, nonblocking_pair, refused_port, turns
 
+# Lets a socket have an address that this machine has not. Python's socket module has no name for it.
+_IPV6_FREEBIND = 78
+
 
 async def test_a_datagram_arrives_with_its_sender(loop: Loop) -> None:
     a, b = await endpoint(loop), await endpoint(loop)
@@ -305,6 +308,17 @@ async def test_ipv4_seen_through_ipv6_keeps_its_dots(loop: Loop) -> None:
     a.transport.sendto(b"answer", addr)
     assert (await b.queue.get())[0] == b"answer"
     await close(a, b)
+
+
+async def test_ipv4_within_ipv6_keeps_its_dots_in_the_old_form_too(loop: Loop) -> None:
+    a = await endpoint(loop, local_addr=("::1", 0))
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
+        sock.bind(("::1.2.3.4", 0))
+        sock.sendto(b"x", name_of(a))
+        assert await a.queue.get() == (b"x", sock.getsockname())
+        assert sock.getsockname()[0] == "::1.2.3.4"
+    await close(a)
 
 
 async def test_a_host_may_be_a_name(loop: Loop) -> None:
