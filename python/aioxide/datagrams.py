@@ -8,7 +8,7 @@ import socket
 import stat
 import sys
 from asyncio.log import logger
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from aioxide.datagram_transport import DatagramTransport
 from aioxide.names import ensure_resolved
@@ -16,6 +16,8 @@ from aioxide.watchers import Watchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from aioxide.event_loop import EventLoop
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -98,7 +100,8 @@ class Datagrams(Watchers):
                 sock.close()
             raise
         waiter: asyncio.Future[None] = self.create_future()
-        transport = DatagramTransport(self, sock, protocol, remote, waiter)
+        loop = cast("EventLoop", self)
+        transport = DatagramTransport(loop, sock, protocol, remote, waiter)
         if self.get_debug():
             _log_created(local_addr, remote_addr, transport, protocol)
         try:

@@ -7,6 +7,7 @@
 
 pub mod clock;
 mod closable;
+pub mod datagrams;
 pub mod inbox;
 pub mod pool;
 pub mod reactor;

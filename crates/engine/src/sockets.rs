@@ -2,6 +2,7 @@
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use rustix::fd::AsFd;
@@ -53,6 +54,17 @@ pub fn send(socket: impl AsFd, bytes: &[u8]) -> Result<Attempt<usize>, Errno> {
     attempt(|| net::send(socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT))
 }
 
+/// Sends one datagram to an address; it goes whole or not at all.
+pub fn send_to(
+    socket: impl AsFd,
+    bytes: &[u8],
+    address: &SocketAddr,
+) -> Result<Attempt<usize>, Errno> {
+    let socket = socket.as_fd();
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    attempt(|| net::sendto(socket, bytes, flags, address))
+}
+
 /// How many buffers one call can take (`UIO_MAXIOV`); with more the kernel refuses all of them.
 const BUFFERS_MAX: usize = 1024;
 
@@ -83,7 +95,7 @@ mod tests {
     use rustix::fs::OFlags;
     use rustix::io::FdFlags;
     use std::io::{Read, Write};
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{TcpListener, TcpStream, UdpSocket};
     use std::os::unix::net::UnixStream;
 
     fn pair() -> (UnixStream, UnixStream) {
@@ -179,7 +191,7 @@ mod tests {
         let address = listener.local_addr().expect("bound");
         let client = TcpStream::connect(address).expect("connect");
         let (connection, peer) = done(accept(&listener)).expect("a connection waits");
-        let peer = std::net::SocketAddr::try_from(peer.expect("a TCP peer has an address"))
+        let peer = SocketAddr::try_from(peer.expect("a TCP peer has an address"))
             .expect("of a known family");
         assert_eq!(peer, client.local_addr().expect("connected"));
         assert!(
@@ -193,6 +205,21 @@ mod tests {
                 .contains(FdFlags::CLOEXEC)
         );
         assert!(done(accept(&listener)).is_none());
+    }
+
+    #[test]
+    fn a_datagram_goes_to_the_address_that_is_given() {
+        for host in ["127.0.0.1", "::1"] {
+            let ours = UdpSocket::bind((host, 0)).expect("bind");
+            let theirs = UdpSocket::bind((host, 0)).expect("bind");
+            let address = theirs.local_addr().expect("bound");
+            assert_eq!(done(send_to(&ours, b"hello", &address)), Some(5));
+            assert_eq!(done(send_to(&ours, b"", &address)), Some(0));
+            let mut buffer = [0; 8];
+            let sender = ours.local_addr().expect("bound");
+            assert_eq!(theirs.recv_from(&mut buffer).expect("one"), (5, sender));
+            assert_eq!(theirs.recv_from(&mut buffer).expect("two"), (0, sender));
+        }
     }
 
     #[test]

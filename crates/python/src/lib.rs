@@ -34,6 +34,8 @@ mod _core {
     #[pymodule_export]
     use crate::task::{Resumption, Task, registered_tasks};
     #[pymodule_export]
+    use crate::transports::datagram::DatagramEndpoint;
+    #[pymodule_export]
     use crate::transports::stream::Stream;
 
     #[pymodule_init]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aioxide_engine::clock::Clock;
 use aioxide_engine::reactor::{Event, Reactor};
-use aioxide_engine::sources::Watchers;
+use aioxide_engine::sources::{Direction, Watchers};
 use aioxide_engine::turn::{self, Exit, Host, Queues};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
 use pyo3::prelude::*;
@@ -17,6 +17,7 @@ use crate::errors::os_error;
 use crate::future::{Callback, Future};
 use crate::handle::{Call, Handle};
 use crate::task::{Resumption, Task};
+use crate::transports::datagram::DatagramEndpoint;
 
 /// Reads of up to this many bytes pass through the loop's scratch memory.
 pub(crate) const SCRATCH_SIZE: usize = 64 * 1024;
@@ -141,6 +142,9 @@ impl Host for Running<'_, '_> {
             Work::Callback(handle) => EventLoop::run_handle(handle.bind(py)),
             Work::Read(stream) => stream.bind(py).get().read_ready(stream.bind(py)),
             Work::Write(stream) => stream.bind(py).get().write_ready(stream.bind(py)),
+            Work::Datagrams(endpoint, direction) => {
+                DatagramEndpoint::ready(endpoint.bind(py), direction)
+            }
             Work::Ready(wait) => wait.get().complete(py),
         }
     }
@@ -169,11 +173,13 @@ impl Running<'_, '_> {
         let reader = watchers.reader.map(|watcher| match watcher {
             Watcher::Handle(queued) => Work::Callback(queued.into_handle()),
             Watcher::Stream(stream) => Work::Read(stream),
+            Watcher::Datagrams(endpoint) => Work::Datagrams(endpoint, Direction::Read),
             Watcher::Wait(wait) => Work::Ready(wait),
         });
         let writer = watchers.writer.map(|watcher| match watcher {
             Watcher::Handle(queued) => Work::Callback(queued.into_handle()),
             Watcher::Stream(stream) => Work::Write(stream),
+            Watcher::Datagrams(endpoint) => Work::Datagrams(endpoint, Direction::Write),
             Watcher::Wait(wait) => Work::Ready(wait),
         });
         for work in reader.into_iter().chain(writer) {

@@ -31,6 +31,8 @@ use crate::handle::{Call, Handle, Queued};
 use crate::raw::guarded::Guarded;
 use crate::sock::{Owners, Wait};
 use crate::task::{Said, Task};
+use crate::transports::datagram::DatagramEndpoint;
+use crate::transports::datagram_receiving::Batches;
 use crate::transports::stream::Stream;
 
 mod blocking;
@@ -67,6 +69,8 @@ pub(crate) enum Work {
     Read(Py<Stream>),
     /// Write to a stream that has become writable.
     Write(Py<Stream>),
+    /// Receive from, or send to, a datagram socket that has become ready.
+    Datagrams(Py<DatagramEndpoint>, Direction),
     /// Tell a waiting `sock_*` operation that its socket is ready.
     Ready(Py<Wait>),
 }
@@ -95,6 +99,8 @@ pub(crate) enum Watcher {
     Handle(Queued),
     /// A stream transport.
     Stream(Py<Stream>),
+    /// A datagram transport.
+    Datagrams(Py<DatagramEndpoint>),
     /// A `sock_*` operation; told once.
     Wait(Py<Wait>),
 }
@@ -104,6 +110,7 @@ impl Watcher {
         match self {
             Self::Handle(queued) => Self::Handle(queued.clone_ref(py)),
             Self::Stream(stream) => Self::Stream(stream.clone_ref(py)),
+            Self::Datagrams(endpoint) => Self::Datagrams(endpoint.clone_ref(py)),
             Self::Wait(wait) => Self::Wait(wait.clone_ref(py)),
         }
     }
@@ -126,7 +133,7 @@ pub(crate) struct State {
     pub(crate) unflushed: Vec<Py<Stream>>,
     /// Which socket object the kernel watches under each descriptor, for `sock_*` operations.
     pub(crate) owners: Owners,
-    /// Which stream transport each descriptor belongs to, by the address of its native half.
+    /// Which transport each descriptor belongs to, by the address of its native half.
     pub(crate) stream_fds: HashMap<RawFd, usize>,
     /// The thread that runs the loop, while it runs.
     thread: Option<ThreadId>,
@@ -155,6 +162,8 @@ pub(crate) struct EventLoop {
     pool: Guarded<Option<Arc<Pool>>>,
     /// Memory that reads go through on their way into bytes objects of their exact size.
     scratch: Guarded<Option<Scratch>>,
+    /// Memory that datagrams are received into.
+    pub(crate) batches: Guarded<Batches>,
     /// The contexts that callbacks share.
     pub(crate) contexts: Contexts,
     task_factory: Guarded<Option<Py<PyAny>>>,
@@ -244,7 +253,7 @@ impl EventLoop {
         })
     }
 
-    /// Whether `fd` belongs to a stream transport.
+    /// Whether `fd` belongs to a transport.
     pub(crate) fn is_stream(&self, py: Python<'_>, fd: RawFd) -> bool {
         self.with(py, |state| state.stream_fds.contains_key(&fd))
     }
@@ -323,6 +332,7 @@ impl EventLoop {
             clock: LoopClock::default(),
             pool: Guarded::new(None),
             scratch: Guarded::new(None),
+            batches: Guarded::new(Batches::default()),
             contexts: Contexts::new(),
             task_factory: Guarded::new(None),
             current_handle: Guarded::new(None),
@@ -439,6 +449,7 @@ impl EventLoop {
         self.mailbox.waker.bell().close();
         self.release_everything(py);
         drop(self.scratch.replace(py, None));
+        drop(self.batches.replace(py, Batches::default()));
         self.contexts.clear(py);
         let pool = self.pool.replace(py, None);
         blocking::retire(py, pool);
@@ -474,6 +485,7 @@ impl State {
                 }
                 Work::Callback(handle) => visit.call(handle)?,
                 Work::Read(stream) | Work::Write(stream) => visit.call(stream)?,
+                Work::Datagrams(endpoint, _) => visit.call(endpoint)?,
                 Work::Ready(wait) => visit.call(wait)?,
             }
         }
@@ -481,6 +493,7 @@ impl State {
             match watcher {
                 Watcher::Handle(queued) => queued.traverse(visit)?,
                 Watcher::Stream(stream) => visit.call(stream)?,
+                Watcher::Datagrams(endpoint) => visit.call(endpoint)?,
                 Watcher::Wait(wait) => visit.call(wait)?,
             }
         }

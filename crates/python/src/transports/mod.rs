@@ -1,5 +1,9 @@
-//! Transports: the native halves of connections. Their Python halves are in `aioxide.transports`.
+//! Transports: the native halves of connections. Their Python halves are in `aioxide.transports` and `aioxide.datagram_transport`.
 
+pub(crate) mod datagram;
+mod datagram_peers;
+pub(crate) mod datagram_receiving;
+mod datagram_sending;
 pub(crate) mod outgoing;
 mod reading;
 pub(crate) mod stream;

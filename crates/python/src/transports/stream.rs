@@ -29,7 +29,7 @@ use crate::raw::context;
 use crate::raw::guarded::Guarded;
 
 /// Above this many queued bytes the protocol is asked to pause, unless it says otherwise (asyncio's value).
-const HIGH_WATER_DEFAULT: usize = 64 * 1024;
+pub(super) const HIGH_WATER_DEFAULT: usize = 64 * 1024;
 
 /// How the protocol takes what is read.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -31,7 +31,7 @@ enum Verdict {
 const LOST_WRITES_SILENT_MAX: u32 = 5;
 
 /// An exact bytes object with the contents of `data`: itself, or a snapshot of what may change.
-fn snapshot<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+pub(super) fn snapshot<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     if let Ok(bytes) = data.cast_exact::<PyBytes>() {
         return Ok(bytes.clone());
     }
@@ -42,10 +42,27 @@ fn snapshot<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() {
         return Ok(py.get_type::<PyBytes>().call1((data,))?.cast_into()?);
     }
+    Err(not_bytes_like(data)?)
+}
+
+/// asyncio's refusal of data that is not bytes.
+pub(super) fn not_bytes_like(data: &Bound<'_, PyAny>) -> PyResult<PyErr> {
     let class = data.get_type().name()?;
-    Err(PyTypeError::new_err(format!(
+    Ok(PyTypeError::new_err(format!(
         "data argument must be a bytes-like object, not '{class}'"
     )))
+}
+
+/// The low- and the high-water mark that the user's choice of them means.
+pub(super) fn water_marks(high: Option<i64>, low: Option<i64>) -> PyResult<(usize, usize)> {
+    let high = high.unwrap_or_else(|| low.map_or(64 * 1024, |low| low.saturating_mul(4)));
+    let low = low.unwrap_or(high / 4);
+    if high < low || low < 0 {
+        return Err(PyValueError::new_err(format!(
+            "high ({high:?}) must be >= low ({low:?}) must be >= 0"
+        )));
+    }
+    Ok((usize::try_from(low)?, usize::try_from(high)?))
 }
 
 impl Stream {
@@ -307,14 +324,7 @@ impl Stream {
         high: Option<i64>,
         low: Option<i64>,
     ) -> PyResult<()> {
-        let high = high.unwrap_or_else(|| low.map_or(64 * 1024, |low| low.saturating_mul(4)));
-        let low = low.unwrap_or(high / 4);
-        if high < low || low < 0 {
-            return Err(PyValueError::new_err(format!(
-                "high ({high:?}) must be >= low ({low:?}) must be >= 0"
-            )));
-        }
-        let (high, low) = (usize::try_from(high)?, usize::try_from(low)?);
+        let (low, high) = water_marks(high, low)?;
         self.with(py, |state| {
             state.high_water = high;
             state.low_water = low;
