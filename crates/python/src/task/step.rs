@@ -311,7 +311,7 @@ impl Task {
             (previous, inner.must_cancel)
         });
         drop(previous);
-        if must_cancel && cancelling::cancel_awaited(slf, cancelling::message(slf))? {
+        if must_cancel && cancelling::cancel_awaited(slf, cancelling::message(slf).as_ref())? {
             slf.get().with(py, |inner| inner.must_cancel = false);
         }
         Ok(())
