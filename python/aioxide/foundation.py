@@ -47,6 +47,12 @@ class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
     _thread_id: int | None
     """Identifies the thread that runs the loop; None while none does."""
 
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute. A `call_soon` of somebody else's is called for tasks and futures as well."""
+        super().__setattr__(name, value)
+        if name == "call_soon":
+            self._schedule_by_call_soon()
+
     def _by_thread(self, future: asyncio.Future[T]) -> asyncio.Future[T]:
         """Let a virtual clock know of a future that a thread works for. Returns it."""
         if self._hold_clock():

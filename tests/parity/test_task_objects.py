@@ -481,3 +481,31 @@ def test_tasks_and_futures_mix_with_other_parents(loop: Loop, kind: Kind) -> Non
     both = type("Both", (kind.Task, kind.Future), {})
     assert issubclass(both, kind.Future)
     spin(loop)
+
+
+def test_a_replaced_call_soon_sees_every_step_and_callback(loop: Loop) -> None:
+    # Some instruments and test suites replace the method on one loop, and count on seeing everything.
+    seen: list[str] = []
+    call_soon = loop.call_soon
+
+    def spy(callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        seen.append(getattr(callback, "__name__", type(callback).__name__))
+        return call_soon(callback, *args, context=context)
+
+    loop.call_soon = spy  # type: ignore[assignment, method-assign]
+
+    def done(_task: object) -> None:
+        pass
+
+    async def two_steps() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        task = loop.create_task(two_steps())
+        task.add_done_callback(done)
+        await task
+
+    loop.run_until_complete(main())
+    # Two steps each of two tasks, the wake-up and the callback at the end of one, and the stop at the end.
+    assert len(seen) >= 6
+    assert "done" in seen

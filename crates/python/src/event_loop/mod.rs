@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -172,7 +172,7 @@ pub(crate) struct EventLoop {
     /// What asyncio has been told of the current task.
     pub(crate) current_task: Guarded<Said>,
     /// Whether futures and tasks may use the queue directly, once somebody has asked.
-    schedules_natively: OnceLock<bool>,
+    schedules_natively: Guarded<Option<bool>>,
     /// Seconds after which debug mode calls a callback slow.
     slow_callback_duration: Guarded<f64>,
     is_debug: AtomicBool,
@@ -337,7 +337,7 @@ impl EventLoop {
             task_factory: Guarded::new(None),
             current_handle: Guarded::new(None),
             current_task: Guarded::new(Said::Nothing),
-            schedules_natively: OnceLock::new(),
+            schedules_natively: Guarded::new(None),
             slow_callback_duration: Guarded::new(0.1),
             is_debug: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),

@@ -15,20 +15,22 @@ use crate::raw::fastcall::{Arguments, FastMethod, is_name};
 use crate::task::{Parts, Task};
 
 impl EventLoop {
-    /// Whether futures and tasks of this loop may use its queue directly: not if the loop's class has a
-    /// `call_soon` of its own, which then has to see everything that is scheduled.
+    /// Whether futures and tasks of this loop may use its queue directly: not if somebody has replaced
+    /// `call_soon`, in a derived class or on the loop, who then has to see everything that is scheduled.
     #[inline]
     pub(crate) fn schedules_natively(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        if let Some(known) = slf.get().schedules_natively.get() {
-            return Ok(*known);
-        }
         let py = slf.py();
+        if let Some(known) = slf.get().schedules_natively.get(py) {
+            return Ok(known);
+        }
         let name = intern!(py, "call_soon");
         let (own, native) = (
             slf.get_type().getattr(name)?,
             py.get_type::<Self>().getattr(name)?,
         );
-        Ok(*slf.get().schedules_natively.get_or_init(|| own.is(&native)))
+        let is_native = own.is(&native);
+        slf.get().schedules_natively.replace(py, Some(is_native));
+        Ok(is_native)
     }
 
     /// Has a task stepped in the next turn.
@@ -101,6 +103,12 @@ impl EventLoop {
     /// A pending future of this loop.
     fn create_future<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Future>> {
         Self::new_future(slf)
+    }
+
+    /// Has futures and tasks that are made from here on scheduled by `call_soon`, which somebody has replaced.
+    #[pyo3(name = "_schedule_by_call_soon")]
+    fn schedule_by_call_soon(&self, py: Python<'_>) {
+        self.schedules_natively.replace(py, Some(false));
     }
 
     /// What makes this loop's tasks, or None for the default.
