@@ -259,6 +259,8 @@ class Machine:
         text = re.sub(r" at 0x[0-9a-f]+", "", text)
         text = re.sub(r"'Task-(\d+)'", lambda m: f"'Task+{int(m[1]) - self._first_number}'", text)
         text = re.sub(r"Task\.(task_wakeup|__wakeup)\(\)", "Task.wakeup()", text)
+        # A report shortens the repr that it quotes, and may cut off the words before the place.
+        text = re.sub(r"\.\.\.\S*\.py:\d+>", "...>", text)
         return re.sub(r" created at [^ >]+", " created", text)
 
     def _describe(self, exc: BaseException | None) -> tuple[Any, Any]:
