@@ -33,6 +33,7 @@ class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
         "_executor_shutdown_called",
         "_origin_depth_before",
         "_pidfds",
+        "_pipe_transports",
         "_reader_files",
         "_signal_handlers",
         "_signal_pipe",

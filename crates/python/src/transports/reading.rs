@@ -4,9 +4,8 @@
 //! connection whose reads fill the scratch is read straight into bytes objects, larger each time;
 //! once its reads are small again it falls back.
 
-use aioxide_engine::sockets::{self, Attempt};
+use aioxide_engine::sockets::Attempt;
 use aioxide_engine::sources::Direction;
-use aioxide_engine::sys::borrow_fd;
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
@@ -14,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rustix::io::Errno;
 
+use super::channel::{Failure, Role};
 use super::stream::{Receiver, Stream, Telling};
 use crate::errors::os_error;
 use crate::event_loop::{SCRATCH_SIZE, ends_the_loop};
@@ -56,6 +56,9 @@ impl Stream {
     /// The kernel says that a read would not block.
     pub(crate) fn read_ready(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
+        if self.channel.role == Role::PipeWriter {
+            return self.peer_gone(py);
+        }
         let (is_reading, receiver) = self.with(py, |state| (state.is_reading(), state.receiver));
         // A callback of this very batch may have closed the socket, and another taken its number.
         if !is_reading || !self.has_its_descriptor(py) {
@@ -78,6 +81,9 @@ impl Stream {
                 let called = context::run_in(py, &self.context, || {
                     protocol.call_method1(intern!(py, "data_received"), (data,))
                 });
+                if self.channel.is_pipe() {
+                    return self.check_pipe_call(py, called);
+                }
                 self.check_call(
                     py,
                     called,
@@ -86,7 +92,7 @@ impl Stream {
             }
             Ok(Received::EndOfStream) => self.read_eof(slf, protocol),
             Ok(Received::Nothing) => Ok(()),
-            Err(error) => self.fail(py, error, "Fatal read error on socket transport"),
+            Err(error) => self.fail_by_kernel(py, error, Failure::Read),
         }
     }
 
@@ -110,9 +116,8 @@ impl Stream {
     }
 
     fn receive_small<'py>(&self, py: Python<'py>) -> Result<Attempt<Bound<'py, PyBytes>>, Errno> {
-        let socket = borrow_fd(self.fd)?;
         self.event_loop.get().with_scratch(py, |scratch| {
-            Ok(match sockets::recv_into(socket, scratch)? {
+            Ok(match self.channel.receive_into(self.fd, scratch)? {
                 Attempt::Done(count) => {
                     Attempt::Done(PyBytes::new(py, scratch.get(..count).unwrap_or_default()))
                 }
@@ -128,7 +133,7 @@ impl Stream {
     ) -> PyResult<Result<Attempt<Bound<'py, PyBytes>>, Errno>> {
         let mut outcome = Ok(Attempt::WouldBlock);
         let data = bytes::bytes_filled(py, size, |memory| {
-            outcome = borrow_fd(self.fd).and_then(|socket| sockets::recv(socket, memory));
+            outcome = self.channel.receive(self.fd, memory);
             match outcome {
                 Ok(Attempt::Done(count)) => count,
                 Ok(Attempt::WouldBlock) | Err(_) => 0,
@@ -154,8 +159,9 @@ impl Stream {
             }
         };
         let received = match bytes::writable(py, &view) {
-            Some(memory) => borrow_fd(self.fd)
-                .and_then(|socket| sockets::recv(socket, memory))
+            Some(memory) => self
+                .channel
+                .receive(self.fd, memory)
                 .map_err(|errno| os_error(py, errno)),
             None => Err(PyTypeError::new_err(
                 "get_buffer() must return a writable, contiguous buffer",
@@ -175,13 +181,16 @@ impl Stream {
                 )
             }
             Ok(Attempt::WouldBlock) => Ok(()),
-            Err(error) => self.fail(py, error, "Fatal read error on socket transport"),
+            Err(error) => self.fail_by_kernel(py, error, Failure::Read),
         }
     }
 
     /// The peer will send no more: the protocol decides whether the connection stays half open.
     fn read_eof(&self, slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
+        if self.channel.is_pipe() {
+            return self.end_of_pipe(py);
+        }
         if self.event_loop.get().is_debug() {
             self.tell_transport(py, intern!(py, "_note_eof"), ())?;
         }
