@@ -35,6 +35,8 @@ pub struct End {
     /// The kernel tells a writer when nobody is left to read. It does not for a device, nor for a
     /// FIFO that the writer has open for reading as well.
     pub has_peer: bool,
+    /// How many bytes a pipe holds; None for what is no pipe.
+    pub capacity: Option<usize>,
 }
 
 impl End {
@@ -49,17 +51,20 @@ impl End {
                     kind: Kind::Pipe,
                     keeps_messages: flags.contains(OFlags::DIRECT),
                     has_peer: flags & OFlags::RWMODE != OFlags::RDWR,
+                    capacity: rustix::pipe::fcntl_getpipe_size(fd).ok(),
                 })
             }
             FileType::Socket => Some(Self {
                 kind: Kind::Socket,
                 keeps_messages: sockopt::socket_type(fd)? != SocketType::STREAM,
                 has_peer: true,
+                capacity: None,
             }),
             FileType::CharacterDevice => Some(Self {
                 kind: Kind::Device,
                 keeps_messages: false,
                 has_peer: false,
+                capacity: None,
             }),
             _ => None,
         })
@@ -111,6 +116,7 @@ mod tests {
             kind: Kind::Pipe,
             keeps_messages: false,
             has_peer: true,
+            capacity: rustix::pipe::fcntl_getpipe_size(&reader).ok(),
         };
         assert_eq!(End::of(&reader), Ok(Some(end)));
         assert_eq!(End::of(&writer), Ok(Some(end)));
@@ -124,6 +130,7 @@ mod tests {
         let (stream, _peer) = UnixStream::pair().expect("socketpair");
         let end = End {
             kind: Kind::Socket,
+            capacity: None,
             ..end
         };
         assert_eq!(End::of(&stream), Ok(Some(end)));

@@ -12,6 +12,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use rustix::io::Errno;
 
+use super::reading::READ_SIZE_MAX;
 use crate::errors::os_error;
 
 /// Which way the bytes go.
@@ -35,6 +36,8 @@ pub(super) struct Channel {
     pub(super) keeps_messages: bool,
     /// A writer hears from the kernel that nobody is left to read.
     pub(super) has_peer: bool,
+    /// No read brings more, in bytes.
+    pub(super) read_size_max: usize,
 }
 
 impl Channel {
@@ -44,6 +47,7 @@ impl Channel {
         is_socket: true,
         keeps_messages: false,
         has_peer: false,
+        read_size_max: READ_SIZE_MAX,
     };
 
     /// The end of a pipe, or what asyncio takes for one, and the loan of its non-blocking mode.
@@ -68,6 +72,7 @@ impl Channel {
             is_socket: end.kind == Kind::Socket,
             keeps_messages: end.keeps_messages,
             has_peer: end.has_peer,
+            read_size_max: end.capacity.unwrap_or(READ_SIZE_MAX),
         };
         // Socket calls never block, whatever the mode.
         let mode = (!channel.is_socket)

@@ -59,8 +59,8 @@ impl Outgoing {
     ) -> Result<bool, Errno> {
         while let Some(first) = self.chunks.front() {
             let rest = first.as_bytes(py).get(self.offset..).unwrap_or_default();
-            let attempt = if self.chunks.len() == 1 || channel.keeps_messages {
-                channel.send(fd, rest)?
+            let (attempt, offered) = if self.chunks.len() == 1 || channel.keeps_messages {
+                (channel.send(fd, rest)?, rest.len())
             } else {
                 let mut slices = [IoSlice::new(&[]); CHUNKS_MAX];
                 let others = self.chunks.iter().skip(1).map(|chunk| chunk.as_bytes(py));
@@ -69,10 +69,18 @@ impl Outgoing {
                     .zip(std::iter::once(rest).chain(others))
                     .map(|(slice, bytes)| *slice = IoSlice::new(bytes))
                     .count();
-                channel.send_vectored(fd, slices.get(..count).unwrap_or_default())?
+                let slices = slices.get(..count).unwrap_or_default();
+                let offered = slices.iter().map(|slice| slice.len()).sum();
+                (channel.send_vectored(fd, slices)?, offered)
             };
             match attempt {
-                Attempt::Done(sent) => self.advance(py, sent),
+                Attempt::Done(sent) => {
+                    self.advance(py, sent);
+                    if sent < offered {
+                        // No room was left. What has come free since, the next event tells.
+                        return Ok(false);
+                    }
+                }
                 Attempt::WouldBlock => return Ok(false),
             }
         }

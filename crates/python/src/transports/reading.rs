@@ -1,8 +1,8 @@
 //! From a readable socket to the protocol: one read per readiness, into memory of a fitting size.
 //!
 //! Small reads go through the loop's scratch memory into a bytes object of their exact size. A
-//! connection whose reads fill the scratch is read straight into bytes objects, larger each time;
-//! once its reads are small again it falls back.
+//! connection whose reads fill the scratch is read straight into bytes objects, larger each time, up
+//! to what a pipe can hold; once its reads are small again it falls back.
 
 use aioxide_engine::sockets::Attempt;
 use aioxide_engine::sources::Direction;
@@ -20,25 +20,43 @@ use crate::event_loop::{SCRATCH_SIZE, ends_the_loop};
 use crate::raw::{bytes, context};
 
 /// No read is larger than this (asyncio's own bound).
-const READ_SIZE_MAX: usize = 256 * 1024;
+pub(super) const READ_SIZE_MAX: usize = 256 * 1024;
 
 /// How much the next read asks for.
 #[derive(Clone, Copy)]
-pub(super) struct ReadSize(usize);
-
-impl Default for ReadSize {
-    fn default() -> Self {
-        Self(SCRATCH_SIZE)
-    }
+pub(super) struct ReadSize {
+    size: usize,
+    /// More than this the source never has.
+    size_max: usize,
+    /// Past the scratch memory.
+    is_direct: bool,
 }
 
 impl ReadSize {
+    /// Before the first read from a source that has at most `size_max` bytes at a time.
+    pub(super) fn new(size_max: usize) -> Self {
+        Self {
+            size: SCRATCH_SIZE,
+            size_max: size_max.clamp(SCRATCH_SIZE, READ_SIZE_MAX),
+            is_direct: false,
+        }
+    }
+
     /// Doubles after a read that was filled, halves after one that was not filled to a quarter.
     fn after(self, received: usize) -> Self {
-        if received >= self.0 {
-            Self((self.0 * 2).min(READ_SIZE_MAX))
-        } else if received < self.0 / 4 {
-            Self((self.0 / 2).max(SCRATCH_SIZE))
+        if received >= self.size {
+            Self {
+                size: (self.size * 2).min(self.size_max),
+                is_direct: true,
+                ..self
+            }
+        } else if received < self.size / 4 {
+            let size = (self.size / 2).max(SCRATCH_SIZE);
+            Self {
+                size,
+                is_direct: size > SCRATCH_SIZE,
+                ..self
+            }
         } else {
             self
         }
@@ -98,10 +116,10 @@ impl Stream {
 
     fn receive<'py>(&self, py: Python<'py>) -> PyResult<Received<Bound<'py, PyBytes>>> {
         let size = self.with(py, |state| state.read_size);
-        let received = if size.0 <= SCRATCH_SIZE {
-            self.receive_small(py)
+        let received = if size.is_direct {
+            self.receive_large(py, size.size)?
         } else {
-            self.receive_large(py, size.0)?
+            self.receive_small(py)
         };
         match received {
             Ok(Attempt::Done(data)) if data.as_bytes().is_empty() => Ok(Received::EndOfStream),
