@@ -25,6 +25,8 @@ enum Verdict {
     Hold { is_new: bool },
     /// They go out now.
     Flush,
+    /// They wait for the kernel, and are too many.
+    Pause,
     /// The connection is lost; the flag says whether that is worth a warning.
     Lost { warn: bool },
 }
@@ -98,7 +100,7 @@ impl Stream {
             if was_blocked || state.outgoing.is_empty() {
                 // The kernel takes no more for now: the bytes wait for their turn in the queue.
                 return Ok(if state.outgoing.size() > state.high_water {
-                    Verdict::Flush
+                    Verdict::Pause
                 } else {
                     Verdict::Hold { is_new: false }
                 });
@@ -126,6 +128,7 @@ impl Stream {
                 Ok(())
             }
             Verdict::Flush => slf.get().flush(slf),
+            Verdict::Pause => slf.get().pause_protocol(py),
             Verdict::Lost { warn: true } => {
                 let logger = py.import("asyncio.log")?.getattr("logger")?;
                 logger.call_method1("warning", (slf.get().channel.describe_late_write(),))?;
