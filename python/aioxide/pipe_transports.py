@@ -30,7 +30,6 @@ class PipeTransport(asyncio.BaseTransport):
         stream: _core.Stream,
         pipe: Any,
         fd: int,
-        waiter: asyncio.Future[None] | None,
     ) -> None:
         super().__init__({"pipe": pipe})
         self._loop: Pipes | None = loop
@@ -44,8 +43,6 @@ class PipeTransport(asyncio.BaseTransport):
         context = stream.context
         loop.call_soon(self.get_protocol().connection_made, self, context=context)
         loop.call_soon(stream.begin, context=context)
-        if waiter is not None:
-            loop.call_soon(_finish_waiter, waiter, context=context)
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
         if self._pipe is not None:
@@ -152,13 +149,12 @@ class ReadPipeTransport(PipeTransport, asyncio.ReadTransport):
         loop: Pipes,
         pipe: Any,
         protocol: asyncio.BaseProtocol,
-        waiter: asyncio.Future[None] | None = None,
     ) -> None:
         fd = pipe.fileno()
         stream = _core.Stream.of_pipe_reader(loop, pipe, protocol, self)
         self.pause_reading = stream.pause_reading  # type: ignore[method-assign]
         self.resume_reading = stream.resume_reading  # type: ignore[method-assign]
-        super().__init__(loop, stream, pipe, fd, waiter)
+        super().__init__(loop, stream, pipe, fd)
 
     def _describe_activity(self) -> str:
         return "polling" if self.is_reading() else "idle"
@@ -192,13 +188,12 @@ class WritePipeTransport(PipeTransport, asyncio.WriteTransport):
         loop: Pipes,
         pipe: Any,
         protocol: asyncio.BaseProtocol,
-        waiter: asyncio.Future[None] | None = None,
     ) -> None:
         fd = pipe.fileno()
         stream = _core.Stream.of_pipe_writer(loop, pipe, protocol, self)
         self.write = stream.write  # type: ignore[method-assign]
         self.writelines = stream.writelines  # type: ignore[method-assign]
-        super().__init__(loop, stream, pipe, fd, waiter)
+        super().__init__(loop, stream, pipe, fd)
 
     def _describe_activity(self) -> str:
         size = self.get_write_buffer_size()
@@ -255,8 +250,3 @@ class WritePipeTransport(PipeTransport, asyncio.WriteTransport):
             raise
         except BaseException as exc:  # noqa: BLE001 (whatever it is, it is reported)
             self._report("protocol.resume_writing() failed", exc)
-
-
-def _finish_waiter(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)

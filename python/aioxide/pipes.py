@@ -41,9 +41,8 @@ class Pipes(Foundation):
 
         """
         protocol = protocol_factory()
-        waiter: asyncio.Future[None] = self.create_future()
-        transport = ReadPipeTransport(self, pipe, protocol, waiter)
-        await self._pipe_connected("Read", pipe, transport, protocol, waiter)
+        transport = ReadPipeTransport(self, pipe, protocol)
+        await self._pipe_connected("Read", pipe, transport, protocol)
         return transport, protocol
 
     async def connect_write_pipe(
@@ -61,9 +60,8 @@ class Pipes(Foundation):
 
         """
         protocol = protocol_factory()
-        waiter: asyncio.Future[None] = self.create_future()
-        transport = WritePipeTransport(self, pipe, protocol, waiter)
-        await self._pipe_connected("Write", pipe, transport, protocol, waiter)
+        transport = WritePipeTransport(self, pipe, protocol)
+        await self._pipe_connected("Write", pipe, transport, protocol)
         return transport, protocol
 
     async def _pipe_connected(
@@ -72,11 +70,11 @@ class Pipes(Foundation):
         pipe: IO[Any],
         transport: asyncio.BaseTransport,
         protocol: asyncio.BaseProtocol,
-        waiter: asyncio.Future[None],
     ) -> None:
         """Wait until the protocol was told of its connection."""
         try:
-            await waiter
+            # It is behind `connection_made` in the queue.
+            await asyncio.sleep(0)
         except BaseException:
             transport.close()
             raise

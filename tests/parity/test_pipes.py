@@ -657,3 +657,55 @@ async def test_debug_mode_tells_what_becomes_of_a_pipe(
         "was closed by peer",
     ):
         assert any(text in message for message in messages), text
+
+
+@pytest.mark.asyncio_bug("leaves a transport that reads nothing")
+async def test_what_cannot_be_watched_is_lost_with_the_reason(loop: Loop, reports: Reports) -> None:
+    reader = await _reader(loop, os.open(os.devnull, os.O_RDONLY))
+    assert isinstance(await reader.lost, PermissionError)
+    assert reports.pop()["message"] == "Fatal read error on pipe transport"
+
+
+@pytest.mark.asyncio_bug("knows no BufferedProtocol here")
+async def test_a_buffered_protocol_can_read_from_a_pipe(loop: Loop) -> None:
+    class Buffered(asyncio.BufferedProtocol):
+        def __init__(self) -> None:
+            self.memory = bytearray(4)
+            self.data = b""
+            self.lost: asyncio.Future[None] = loop.create_future()
+
+        def get_buffer(self, sizehint: int) -> bytearray:
+            return self.memory
+
+        def buffer_updated(self, nbytes: int) -> None:
+            self.data += self.memory[:nbytes]
+
+        def connection_lost(self, exc: BaseException | None) -> None:
+            self.lost.set_result(None)
+
+    read_fd, write_fd = os.pipe()
+    _, reader = await loop.connect_read_pipe(Buffered, os.fdopen(read_fd, "rb", 0))
+    os.write(write_fd, b"four by four")
+    os.close(write_fd)
+    await reader.lost
+    assert reader.data == b"four by four"
+
+
+def test_a_forked_child_leaves_its_parents_files_alone(program: Any) -> None:
+    done = program.run("""
+        loop = new_event_loop()
+        read_fd, write_fd = os.pipe()
+        pipe = os.fdopen(read_fd, "rb", 0)
+        transport, _ = loop.run_until_complete(loop.connect_read_pipe(asyncio.Protocol, pipe))
+        pid = os.fork()
+        if not pid:
+            loop.close()
+            transport.close()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        print(os.get_blocking(read_fd))
+        transport.close()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+    """)
+    assert done.stdout == "False\n", done.stderr

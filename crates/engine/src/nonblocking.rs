@@ -10,7 +10,8 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::OFlags;
+use rustix::fd::AsFd;
+use rustix::fs::{OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::sys::borrow_fd;
@@ -18,14 +19,33 @@ use crate::sys::borrow_fd;
 /// Every loan of this process that has not ended.
 static LOANS: Mutex<Vec<Loan>> = Mutex::new(Vec::new());
 
+/// What is asked of an open file before its mode is lent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenFile {
+    /// Device and inode.
+    identity: (u64, u64),
+    /// Its flags, as they were.
+    pub(crate) flags: OFlags,
+}
+
+impl OpenFile {
+    /// The file of `fd`, of which `stat` is known already.
+    pub(crate) fn of(fd: impl AsFd, stat: &Stat) -> Result<Self, Errno> {
+        Ok(Self {
+            identity: identity_of(stat),
+            flags: rustix::fs::fcntl_getfl(fd)?,
+        })
+    }
+}
+
 /// One descriptor that needs its file to be non-blocking.
 #[derive(Debug)]
 struct Loan {
     /// Names the loan.
     number: u64,
     fd: RawFd,
-    /// Device and inode: what tells that the descriptor's number has not changed hands.
-    file: (u64, u64),
+    /// What tells that the descriptor's number has not changed hands.
+    identity: (u64, u64),
     /// Whether the file is to become blocking again when the loan ends.
     restores: bool,
 }
@@ -33,7 +53,9 @@ struct Loan {
 impl Loan {
     /// The flags of the file, unless the descriptor is closed or another file's by now.
     fn flags(&self) -> Option<OFlags> {
-        (file_of(self.fd) == Ok(self.file)).then(|| flags_of(self.fd).ok())?
+        let fd = borrow_fd(self.fd).ok()?;
+        let stat = rustix::fs::fstat(fd).ok()?;
+        (identity_of(&stat) == self.identity).then(|| rustix::fs::fcntl_getfl(fd).ok())?
     }
 
     /// Sets or clears non-blocking mode. A descriptor that is closed has none, and needs none.
@@ -54,21 +76,19 @@ pub struct NonBlocking {
 }
 
 impl NonBlocking {
-    /// Puts the file of `fd` into non-blocking mode.
-    pub fn lend(fd: RawFd) -> Result<Self, Errno> {
+    /// Puts `file`, which is that of `fd`, into non-blocking mode.
+    pub fn lend(fd: RawFd, file: OpenFile) -> Result<Self, Errno> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let file = file_of(fd)?;
+        let restores = !file.flags.contains(OFlags::NONBLOCK);
         let mut loans = loans();
-        let flags = flags_of(fd)?;
-        let restores = !flags.contains(OFlags::NONBLOCK);
         if restores {
-            set_flags(fd, flags | OFlags::NONBLOCK)?;
+            set_flags(fd, file.flags | OFlags::NONBLOCK)?;
         }
         loans.push(Loan {
             number,
             fd,
-            file,
+            identity: file.identity,
             restores,
         });
         Ok(Self {
@@ -94,7 +114,7 @@ impl Drop for NonBlocking {
         loan.set(false);
         // Whoever lost the mode by that shares the file: it gets the mode back, and the duty with it.
         let heir = loans.iter_mut().find(|other| {
-            other.file == loan.file
+            other.identity == loan.identity
                 && other
                     .flags()
                     .is_some_and(|flags| !flags.contains(OFlags::NONBLOCK))
@@ -110,24 +130,19 @@ fn loans() -> MutexGuard<'static, Vec<Loan>> {
     LOANS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn flags_of(fd: RawFd) -> Result<OFlags, Errno> {
-    rustix::fs::fcntl_getfl(borrow_fd(fd)?)
-}
-
 fn set_flags(fd: RawFd, flags: OFlags) -> Result<(), Errno> {
     rustix::fs::fcntl_setfl(borrow_fd(fd)?, flags)
 }
 
-fn file_of(fd: RawFd) -> Result<(u64, u64), Errno> {
-    let stat = rustix::fs::fstat(borrow_fd(fd)?)?;
-    Ok((stat.st_dev, stat.st_ino))
+fn identity_of(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev, stat.st_ino)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use rustix::pipe::{PipeFlags, pipe, pipe_with};
-    use std::os::fd::{AsFd, AsRawFd};
+    use std::os::fd::AsRawFd;
 
     fn is_nonblocking(fd: impl AsFd) -> bool {
         let flags = rustix::fs::fcntl_getfl(fd).expect("open");
@@ -135,7 +150,9 @@ mod tests {
     }
 
     fn lend(fd: impl AsFd) -> NonBlocking {
-        NonBlocking::lend(fd.as_fd().as_raw_fd()).expect("open")
+        let stat = rustix::fs::fstat(&fd).expect("open");
+        let file = OpenFile::of(&fd, &stat).expect("open");
+        NonBlocking::lend(fd.as_fd().as_raw_fd(), file).expect("open")
     }
 
     #[test]

@@ -12,6 +12,7 @@ use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::net::{SocketType, sockopt};
 
+use crate::nonblocking::OpenFile;
 use crate::sockets::{Attempt, BUFFERS_MAX, attempt};
 
 /// What a descriptor is, as far as it can stand for the end of a pipe.
@@ -35,40 +36,45 @@ pub struct End {
     /// The kernel tells a writer when nobody is left to read. It does not for a device, nor for a
     /// FIFO that the writer has open for reading as well.
     pub has_peer: bool,
-    /// How many bytes a pipe holds; None for what is no pipe.
-    pub capacity: Option<usize>,
+    /// Which open file it is; None for a socket, whose calls need not know.
+    pub file: Option<OpenFile>,
 }
 
 impl End {
     /// What `fd` is; None for a plain file, a directory, a block device.
     pub fn of(fd: impl AsFd) -> Result<Option<Self>, Errno> {
         let fd = fd.as_fd();
-        let mode = rustix::fs::fstat(fd)?.st_mode;
-        Ok(match FileType::from_raw_mode(mode) {
+        let stat = rustix::fs::fstat(fd)?;
+        Ok(match FileType::from_raw_mode(stat.st_mode) {
             FileType::Fifo => {
-                let flags = rustix::fs::fcntl_getfl(fd)?;
+                let file = OpenFile::of(fd, &stat)?;
                 Some(Self {
                     kind: Kind::Pipe,
-                    keeps_messages: flags.contains(OFlags::DIRECT),
-                    has_peer: flags & OFlags::RWMODE != OFlags::RDWR,
-                    capacity: rustix::pipe::fcntl_getpipe_size(fd).ok(),
+                    keeps_messages: file.flags.contains(OFlags::DIRECT),
+                    has_peer: file.flags & OFlags::RWMODE != OFlags::RDWR,
+                    file: Some(file),
                 })
             }
             FileType::Socket => Some(Self {
                 kind: Kind::Socket,
                 keeps_messages: sockopt::socket_type(fd)? != SocketType::STREAM,
                 has_peer: true,
-                capacity: None,
+                file: None,
             }),
             FileType::CharacterDevice => Some(Self {
                 kind: Kind::Device,
                 keeps_messages: false,
                 has_peer: false,
-                capacity: None,
+                file: Some(OpenFile::of(fd, &stat)?),
             }),
             _ => None,
         })
     }
+}
+
+/// How many bytes the pipe holds; None for what is no pipe.
+pub fn capacity(fd: impl AsFd) -> Option<usize> {
+    rustix::pipe::fcntl_getpipe_size(fd).ok()
 }
 
 /// Reads into `buffer`; the count of bytes read, 0 at the end.
@@ -111,37 +117,38 @@ mod tests {
 
     #[test]
     fn an_end_is_known_for_what_it_is() {
+        let end = |fd: &dyn AsFd| End::of(fd).expect("open").expect("an end of a pipe");
         let (reader, writer) = pipe().expect("pipe");
-        let end = End {
-            kind: Kind::Pipe,
-            keeps_messages: false,
-            has_peer: true,
-            capacity: rustix::pipe::fcntl_getpipe_size(&reader).ok(),
-        };
-        assert_eq!(End::of(&reader), Ok(Some(end)));
-        assert_eq!(End::of(&writer), Ok(Some(end)));
-        let (_reader, writer) = pipe_with(PipeFlags::DIRECT).expect("pipe");
-        assert!(
-            End::of(&writer)
-                .expect("open")
-                .expect("a pipe")
-                .keeps_messages
+        assert_eq!(end(&reader).kind, Kind::Pipe);
+        assert_eq!(
+            (end(&writer).keeps_messages, end(&writer).has_peer),
+            (false, true)
         );
+        let (_reader, writer) = pipe_with(PipeFlags::DIRECT).expect("pipe");
+        assert!(end(&writer).keeps_messages);
         let (stream, _peer) = UnixStream::pair().expect("socketpair");
-        let end = End {
-            kind: Kind::Socket,
-            capacity: None,
-            ..end
-        };
-        assert_eq!(End::of(&stream), Ok(Some(end)));
+        assert_eq!(end(&stream).kind, Kind::Socket);
+        assert_eq!(
+            (end(&stream).keeps_messages, end(&stream).has_peer),
+            (false, true)
+        );
         let (datagram, _peer) = UnixDatagram::pair().expect("socketpair");
-        let end = End::of(&datagram).expect("open").expect("a socket");
-        assert!(end.keeps_messages);
+        assert!(end(&datagram).keeps_messages);
         let null = std::fs::File::open("/dev/null").expect("open");
-        let end = End::of(&null).expect("open").expect("a device");
-        assert_eq!((end.kind, end.has_peer), (Kind::Device, false));
+        assert_eq!(
+            (end(&null).kind, end(&null).has_peer),
+            (Kind::Device, false)
+        );
         let directory = std::fs::File::open("/").expect("open");
         assert_eq!(End::of(&directory), Ok(None));
+    }
+
+    #[test]
+    fn only_a_pipe_has_a_capacity() {
+        let (reader, _writer) = pipe().expect("pipe");
+        assert!(capacity(&reader).expect("a pipe") >= 4096);
+        let null = std::fs::File::open("/dev/null").expect("open");
+        assert_eq!(capacity(&null), None);
     }
 
     #[test]

@@ -12,7 +12,6 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use rustix::io::Errno;
 
-use super::reading::READ_SIZE_MAX;
 use crate::errors::os_error;
 
 /// Which way the bytes go.
@@ -36,8 +35,6 @@ pub(super) struct Channel {
     pub(super) keeps_messages: bool,
     /// A writer hears from the kernel that nobody is left to read.
     pub(super) has_peer: bool,
-    /// No read brings more, in bytes.
-    pub(super) read_size_max: usize,
 }
 
 impl Channel {
@@ -47,7 +44,6 @@ impl Channel {
         is_socket: true,
         keeps_messages: false,
         has_peer: false,
-        read_size_max: READ_SIZE_MAX,
     };
 
     /// The end of a pipe, or what asyncio takes for one, and the loan of its non-blocking mode.
@@ -72,11 +68,11 @@ impl Channel {
             is_socket: end.kind == Kind::Socket,
             keeps_messages: end.keeps_messages,
             has_peer: end.has_peer,
-            read_size_max: end.capacity.unwrap_or(READ_SIZE_MAX),
         };
         // Socket calls never block, whatever the mode.
-        let mode = (!channel.is_socket)
-            .then(|| NonBlocking::lend(fd).map_err(|errno| os_error(py, errno)))
+        let mode = end
+            .file
+            .map(|file| NonBlocking::lend(fd, file).map_err(|errno| os_error(py, errno)))
             .transpose()?;
         Ok((channel, mode))
     }
@@ -84,6 +80,14 @@ impl Channel {
     /// Whether this is one end of a pipe, which has ways of its own in what its protocol is told.
     pub(super) fn is_pipe(self) -> bool {
         self.role != Role::Connection
+    }
+
+    /// How much the descriptor can have for one read, in bytes, if that is known.
+    pub(super) fn capacity(self, fd: RawFd) -> Option<usize> {
+        if self.is_socket {
+            return None;
+        }
+        borrow_fd(fd).ok().and_then(pipes::capacity)
     }
 
     /// Receives into `buffer`; the count of bytes received, 0 at the end.

@@ -20,35 +20,40 @@ use crate::event_loop::{SCRATCH_SIZE, ends_the_loop};
 use crate::raw::{bytes, context};
 
 /// No read is larger than this (asyncio's own bound).
-pub(super) const READ_SIZE_MAX: usize = 256 * 1024;
+const READ_SIZE_MAX: usize = 256 * 1024;
 
 /// How much the next read asks for.
 #[derive(Clone, Copy)]
 pub(super) struct ReadSize {
     size: usize,
-    /// More than this the source never has.
-    size_max: usize,
+    /// More than this the source never has. Asked for when a read has been filled.
+    size_max: Option<usize>,
     /// Past the scratch memory.
     is_direct: bool,
 }
 
-impl ReadSize {
-    /// Before the first read from a source that has at most `size_max` bytes at a time.
-    pub(super) fn new(size_max: usize) -> Self {
+impl Default for ReadSize {
+    fn default() -> Self {
         Self {
             size: SCRATCH_SIZE,
-            size_max: size_max.clamp(SCRATCH_SIZE, READ_SIZE_MAX),
+            size_max: None,
             is_direct: false,
         }
     }
+}
 
+impl ReadSize {
     /// Doubles after a read that was filled, halves after one that was not filled to a quarter.
-    fn after(self, received: usize) -> Self {
+    fn after(self, received: usize, capacity: impl FnOnce() -> Option<usize>) -> Self {
         if received >= self.size {
+            let size_max = self.size_max.unwrap_or_else(|| {
+                let capacity = capacity().unwrap_or(READ_SIZE_MAX);
+                capacity.clamp(SCRATCH_SIZE, READ_SIZE_MAX)
+            });
             Self {
-                size: (self.size * 2).min(self.size_max),
+                size: (self.size * 2).min(size_max),
+                size_max: Some(size_max),
                 is_direct: true,
-                ..self
             }
         } else if received < self.size / 4 {
             let size = (self.size / 2).max(SCRATCH_SIZE);
@@ -124,7 +129,7 @@ impl Stream {
         match received {
             Ok(Attempt::Done(data)) if data.as_bytes().is_empty() => Ok(Received::EndOfStream),
             Ok(Attempt::Done(data)) => {
-                let next = size.after(data.as_bytes().len());
+                let next = size.after(data.as_bytes().len(), || self.channel.capacity(self.fd));
                 self.with(py, |state| state.read_size = next);
                 Ok(Received::Data(data))
             }

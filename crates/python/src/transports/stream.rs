@@ -221,7 +221,7 @@ impl Stream {
             protocol: Some(protocol.clone().unbind()),
             transport: Some(transport.clone().unbind()),
             receiver: Self::receiver_of(protocol)?,
-            read_size: ReadSize::new(channel.read_size_max),
+            read_size: ReadSize::default(),
             outgoing: Outgoing::default(),
             high_water: HIGH_WATER_DEFAULT,
             low_water: HIGH_WATER_DEFAULT / 4,
