@@ -701,7 +701,8 @@ def test_a_handler_of_the_users_that_reaps_is_left_alone(program: Program) -> No
         signal.signal(signal.SIGCHLD, reap)
 
         async def main():
-            process = await asyncio.create_subprocess_exec("true")
+            process = await asyncio.create_subprocess_exec("cat", stdin=asyncio.subprocess.PIPE)
+            process.stdin.close()
             print(await process.wait() in (0, 255), signal.getsignal(signal.SIGCHLD) is reap)
 
         new_event_loop().run_until_complete(main())
