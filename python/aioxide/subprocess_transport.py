@@ -250,9 +250,11 @@ class SubprocessTransport(asyncio.SubprocessTransport):
             # The object did not see the end itself, and would say that the process still runs.
             process.returncode = returncode
         self._call(self.get_protocol().process_exited)
+        waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(returncode)
         self._try_finish()
-        if not self._is_ending():
-            self._end_waits()
 
     def _pipe_connection_lost(self, fd: int, exc: BaseException | None) -> None:
         self._call(self.get_protocol().pipe_connection_lost, fd, exc)
@@ -269,37 +271,22 @@ class SubprocessTransport(asyncio.SubprocessTransport):
         try:
             self.get_protocol().connection_lost(exc)  # type: ignore[arg-type]
         finally:
-            self._end_waits()
             self._loop = None
             self._proc = None
             self._child = None
             self._protocol = None
 
-    def _end_waits(self) -> None:
-        waiters, self._waiters = self._waiters, set()
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(self._returncode)  # type: ignore[arg-type]
-
-    def _is_ending(self) -> bool:
-        """Tell whether `connection_lost` is about to be called.
-
-        With no pipe left open the end of the process is the protocol's too: whoever waits for it waits for that,
-        and then finds no process to signal.
-        """
-        return self._finished and self._held is None and self._proc is not None
-
     async def _wait(self) -> int:
         """Wait for the end of the process and return its return code."""
-        if self._loop is not None and (self._returncode is None or self._is_ending()):
+        if self._returncode is None:
+            assert self._loop is not None
             waiter: asyncio.Future[int] = self._loop.create_future()
             self._waiters.add(waiter)
             try:
                 return await waiter
             finally:
                 self._waiters.discard(waiter)
-        returncode: int = self._returncode  # type: ignore[assignment]
-        return returncode
+        return self._returncode
 
 
 def _itself(protocol: WriteSubprocessPipeProto) -> WriteSubprocessPipeProto:
