@@ -125,14 +125,13 @@ class SubprocessTransport(asyncio.SubprocessTransport):
                 if end.pipe is None:
                     files[fd].close()  # type: ignore[union-attr]
             raise
-        waiter: asyncio.Future[None] = loop.create_future()
         held, self._held = self._held or [], None
         for callback, args in ((self.get_protocol().connection_made, (self,)), *held):
             self._call(callback, *args)
         # From here on data goes straight to the protocol, but not before what was held.
         self._call(self._serve_pipes)
-        self._call(_finish_waiter, waiter)
-        await waiter
+        # This is behind all of them in the queue.
+        await asyncio.sleep(0)
 
     def _serve_pipes(self) -> None:
         if self._protocol is not None:
@@ -291,8 +290,3 @@ class SubprocessTransport(asyncio.SubprocessTransport):
 
 def _itself(protocol: WriteSubprocessPipeProto) -> WriteSubprocessPipeProto:
     return protocol
-
-
-def _finish_waiter(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)

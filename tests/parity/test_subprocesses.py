@@ -14,19 +14,13 @@ from asyncio import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import SubprocessError
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
 from .support import Loop, Reports, turns
 
 LoopFactory = Callable[[], Loop]
-
-
-class Program(Protocol):
-    """Runs source text in a fresh interpreter."""
-
-    def run(self, source: str) -> Any: ...
 
 
 pytestmark = pytest.mark.filterwarnings(
@@ -660,7 +654,7 @@ def test_processes_start_in_many_threads_at_once(loop_factory: LoopFactory) -> N
     assert sorted(codes) == sorted(list(range(12)) * 8)
 
 
-def test_hooks_at_fork_do_not_run_in_the_child(program: Program) -> None:
+def test_hooks_at_fork_do_not_run_in_the_child(program: Any) -> None:
     done = program.run("""
         os.register_at_fork(after_in_child=lambda: os.write(2, b"hook"))
 
@@ -675,7 +669,7 @@ def test_hooks_at_fork_do_not_run_in_the_child(program: Program) -> None:
 
 
 @pytest.mark.asyncio_bug("cannot start it if it has ended before it is watched")
-def test_a_process_that_the_kernel_reaps_has_ended_with_255(program: Program) -> None:
+def test_a_process_that_the_kernel_reaps_has_ended_with_255(program: Any) -> None:
     done = program.run("""
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
@@ -690,7 +684,7 @@ def test_a_process_that_the_kernel_reaps_has_ended_with_255(program: Program) ->
     assert "will report returncode 255" in done.stderr
 
 
-def test_a_handler_of_the_users_that_reaps_is_left_alone(program: Program) -> None:
+def test_a_handler_of_the_users_that_reaps_is_left_alone(program: Any) -> None:
     done = program.run("""
         def reap(*args):
             try:
