@@ -1,4 +1,6 @@
-//! Transports: the native halves of connections. Their Python halves are in `aioxide.transports`, `aioxide.pipe_transports` and `aioxide.datagram_transport`.
+//! Transports: the native halves of connections.
+//!
+//! Their Python halves are in `aioxide.transports`, `pipe_transports` and `datagram_transport`.
 
 mod channel;
 pub(crate) mod datagram;
