@@ -159,6 +159,7 @@ class EventLoop(
         self._close_watchers()
         self._close_executor()
         self._close_subprocesses()
+        self._close_pipes()
         self._close_signals()
 
     def set_debug(self, enabled: bool) -> None:

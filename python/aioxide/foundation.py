@@ -28,11 +28,12 @@ class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
     __slots__ = (
         "_asyncgens",
         "_asyncgens_shutdown_called",
+        "_children",
         "_default_executor",
         "_exception_handler",
         "_executor_shutdown_called",
         "_origin_depth_before",
-        "_pidfds",
+        "_pipe_transports",
         "_reader_files",
         "_signal_handlers",
         "_signal_pipe",

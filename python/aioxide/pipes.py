@@ -1,27 +1,30 @@
-"""Pipe transports: `connect_read_pipe` and `connect_write_pipe`, on the stdlib's transports."""
+"""Pipes: `connect_read_pipe` and `connect_write_pipe`. Their transports are in `pipe_transports`."""
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import unix_events
 from asyncio.log import logger
 from typing import IO, TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from aioxide.foundation import Foundation
+from aioxide.pipe_transports import PipeTransport, ReadPipeTransport, WritePipeTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
-# Private in the stdlib, and the same in every Python from 3.11 to 3.14: they ask of the loop only `call_soon`,
-# `get_debug`, `call_exception_handler`, `_add_reader`, `_remove_reader`, `_add_writer` and `_remove_writer`.
-_ReadPipeTransport: Any = unix_events._UnixReadPipeTransport  # type: ignore[attr-defined]
-_WritePipeTransport: Any = unix_events._UnixWritePipeTransport  # type: ignore[attr-defined]
-
 
 class Pipes(Foundation):
     """Connects pipes, sockets and character devices to protocols."""
+
+    _pipe_transports: WeakSet[PipeTransport]
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Whatever is left of them when the loop closes returns its file to the mode that it had.
+        self._pipe_transports = WeakSet()
 
     async def connect_read_pipe(
         self, protocol_factory: Callable[[], P], pipe: Any
@@ -31,15 +34,15 @@ class Pipes(Foundation):
         Args:
             protocol_factory: makes the protocol.
             pipe: a file object of a pipe, a socket or a character device; the transport owns it from here.
+                Its file is in non-blocking mode until the transport is closed.
 
         Raises:
             ValueError: the file is of another kind.
 
         """
         protocol = protocol_factory()
-        waiter: asyncio.Future[None] = self.create_future()
-        transport = _ReadPipeTransport(self, pipe, protocol, waiter)
-        await self._pipe_connected("Read", pipe, transport, protocol, waiter)
+        transport = ReadPipeTransport(self, pipe, protocol)
+        await self._pipe_connected("Read", pipe, transport, protocol)
         return transport, protocol
 
     async def connect_write_pipe(
@@ -50,15 +53,15 @@ class Pipes(Foundation):
         Args:
             protocol_factory: makes the protocol.
             pipe: a file object of a pipe, a socket or a character device; the transport owns it from here.
+                Its file is in non-blocking mode until the transport is closed.
 
         Raises:
             ValueError: the file is of another kind.
 
         """
         protocol = protocol_factory()
-        waiter: asyncio.Future[None] = self.create_future()
-        transport = _WritePipeTransport(self, pipe, protocol, waiter)
-        await self._pipe_connected("Write", pipe, transport, protocol, waiter)
+        transport = WritePipeTransport(self, pipe, protocol)
+        await self._pipe_connected("Write", pipe, transport, protocol)
         return transport, protocol
 
     async def _pipe_connected(
@@ -67,11 +70,11 @@ class Pipes(Foundation):
         pipe: IO[Any],
         transport: asyncio.BaseTransport,
         protocol: asyncio.BaseProtocol,
-        waiter: asyncio.Future[None],
     ) -> None:
         """Wait until the protocol was told of its connection."""
         try:
-            await waiter
+            # It is behind `connection_made` in the queue.
+            await asyncio.sleep(0)
         except BaseException:
             transport.close()
             raise
@@ -79,3 +82,8 @@ class Pipes(Foundation):
             logger.debug(
                 "%s pipe %r connected: (%r, %r)", direction, pipe.fileno(), transport, protocol
             )
+
+    def _close_pipes(self) -> None:
+        """Return what is still open to the mode that it had: other processes may share it."""
+        for transport in list(self._pipe_transports):
+            transport._outlive_loop()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from asyncio.log import logger
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aioxide.children import Children
 from aioxide.subprocess_transport import SubprocessTransport
@@ -146,18 +146,34 @@ class Subprocesses(Children):
         stderr: Any,
         bufsize: int,
         **kwargs: Any,
-    ) -> Any:
+    ) -> asyncio.SubprocessTransport:
         is_debug = self.get_debug()
         if is_debug:
             # Of the arguments no more than the program: they may be long, and secret.
             logger.debug("%s", _describe_start(description, stdin, stdout, stderr))
-        waiter: asyncio.Future[None] = self.create_future()
-        transport = SubprocessTransport(
-            self, protocol, args, shell, stdin, stdout, stderr, bufsize, waiter=waiter, **kwargs
+        # In this thread, which so waits until the child has made its `exec`: see docs/decisions.
+        process = subprocess.Popen(  # noqa: ASYNC220
+            args,
+            shell=shell,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            universal_newlines=False,
+            bufsize=bufsize,
+            **kwargs,
         )
-        self._watch_child(transport._proc, transport._process_exited)
+        transport = SubprocessTransport(self, cast("asyncio.SubprocessProtocol", protocol), process)
+        if is_debug:
+            program = args if isinstance(args, (bytes, str)) else args[0]
+            logger.debug("process %r created: pid %s", program, process.pid)
         try:
-            await waiter
+            child = self._watch_child(process, transport._process_exited)
+        except BaseException:
+            _give_up(process)
+            transport.close()
+            raise
+        try:
+            await transport._connect(child)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException:
@@ -171,6 +187,15 @@ class Subprocesses(Children):
     def _close_subprocesses(self) -> None:
         """Forget the processes; they live on."""
         self._close_children()
+
+
+def _give_up(process: subprocess.Popen[Any]) -> None:
+    """End a process that cannot be watched."""
+    for file in (process.stdin, process.stdout, process.stderr):
+        if file is not None:
+            file.close()
+    process.kill()
+    process.wait()
 
 
 def _check_binary(*, universal_newlines: bool) -> None:

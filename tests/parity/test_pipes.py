@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import errno
+import gc
+import logging
 import os
 import pty
+import socket
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .support import Loop, Recorder, nonblocking_pair, turns
+from .support import Loop, Recorder, Reports, nonblocking_pair, turns
+
+LoopFactory = Callable[[], Loop]
+
+# What Linux gives a pipe.
+CAPACITY = 65_536
 
 
 class Writing(asyncio.BaseProtocol):
@@ -208,3 +220,492 @@ async def test_a_pipe_whose_close_opens_other_fds_does_not_close_those(loop: Loo
         os.fstat(fd)
         os.close(fd)
     os.close(write_fd)
+
+
+async def test_a_writer_of_much_is_paused_and_resumed_at_its_own_marks(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+    writer = await _writer(loop, write_fd)
+    transport = writer.transport
+    assert transport.get_write_buffer_limits() == (16384, 65536)
+    transport.set_write_buffer_limits(high=100, low=10)
+    transport.write(b"x" * CAPACITY)
+    assert writer.events == ["made"]
+    transport.write(b"y" * 100)
+    assert writer.events == ["made"]
+    transport.write(b"z")
+    assert writer.events == ["made", "pause"]
+    assert transport.get_write_buffer_size() == 101
+    assert len(os.read(read_fd, CAPACITY)) == CAPACITY
+    await turns(5)
+    assert writer.events == ["made", "pause", "resume"]
+    assert transport.get_write_buffer_size() == 0
+    transport.close()
+    os.close(read_fd)
+    await writer.lost
+
+
+async def test_what_changes_after_the_write_goes_out_as_it_was(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+    writer = await _writer(loop, write_fd)
+    data = bytearray(b"before")
+    writer.transport.write(data)
+    data[:] = b"after!"
+    writer.transport.writelines([memoryview(b"-"), bytearray(b"more")])
+    writer.transport.close()
+    await writer.lost
+    assert os.read(read_fd, 100) == b"before-more"
+    os.close(read_fd)
+
+
+async def test_what_is_not_bytes_is_refused(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+    writer = await _writer(loop, write_fd)
+    with pytest.raises(AssertionError, match="^'text'$"):
+        writer.transport.write("text")
+    with pytest.raises(TypeError, match="sequence item 0: expected a bytes-like object, str found"):
+        writer.transport.writelines(["text"])
+    writer.transport.close()
+    await writer.lost
+    os.close(read_fd)
+
+
+async def test_writes_after_close_are_dropped_and_the_sixth_is_logged(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    read_fd, write_fd = os.pipe()
+    writer = await _writer(loop, write_fd)
+    writer.transport.write(b"in time")
+    writer.transport.close()
+    for _ in range(5):
+        writer.transport.write(b"late")
+        writer.transport.write(b"")
+    assert caplog.text == ""
+    writer.transport.write(b"late")
+    assert "pipe closed by peer or os.write(pipe, data) raised exception." in caplog.text
+    await writer.lost
+    assert os.read(read_fd, 100) == b"in time"
+    os.close(read_fd)
+
+
+async def test_data_that_waits_for_a_reader_that_goes_is_a_broken_pipe(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+    writer = await _writer(loop, write_fd)
+    writer.transport.write(b"x" * 1_000_000)
+    assert writer.events == ["made", "pause"]
+    os.close(read_fd)
+    assert isinstance(await writer.lost, BrokenPipeError)
+    assert writer.events == ["made", "pause", "lost"]
+
+
+async def test_a_write_after_the_reader_went_is_no_exception(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+    writer = await _writer(loop, write_fd)
+    os.close(read_fd)
+    writer.transport.write(b"nobody reads this")
+    assert isinstance(await writer.lost, BrokenPipeError)
+
+
+async def test_connection_lost_comes_once_and_never_from_within_a_call(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+    reader, writer = await _reader(loop, read_fd), await _writer(loop, write_fd)
+    for transport in (writer.transport, reader.transport):
+        transport.close()
+        transport.close()
+        assert transport.is_closing()
+    assert "lost" not in writer.events + reader.events
+    await writer.lost
+    await reader.lost
+    await turns(3)
+    assert writer.events == ["made", "lost"]
+    assert reader.events == ["made", "lost"]
+
+
+@pytest.mark.asyncio_bug("calls connection_lost() for each of them")
+async def test_abort_after_close_is_nothing_new(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+    writer = await _writer(loop, write_fd)
+    writer.transport.close()
+    writer.transport.write_eof()
+    writer.transport.abort()
+    await writer.lost
+    await turns(3)
+    assert writer.events == ["made", "lost"]
+    os.close(read_fd)
+
+
+async def test_close_from_within_data_received_ends_reading(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+
+    class Closes(Recorder):
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self.transport.close()
+
+    _, reader = await loop.connect_read_pipe(Closes, os.fdopen(read_fd, "rb", 0))
+    os.write(write_fd, b"one")
+    assert await reader.lost is None
+    assert reader.events == ["made", "data", "lost"]
+    os.close(write_fd)
+
+
+async def test_data_received_that_raises_is_reported_and_reading_goes_on(
+    loop: Loop, reports: Reports
+) -> None:
+    read_fd, write_fd = os.pipe()
+
+    class Raises(Recorder):
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            raise ZeroDivisionError
+
+    _, reader = await loop.connect_read_pipe(Raises, os.fdopen(read_fd, "rb", 0))
+    for count in (1, 2):
+        os.write(write_fd, b"x")
+        await reader.received(count)
+        await turns(1)
+        assert isinstance(reports.pop()["exception"], ZeroDivisionError)
+    os.close(write_fd)
+    assert await reader.lost is None
+
+
+async def test_the_end_of_the_pipe_ends_the_transport_whatever_the_protocol_says(
+    loop: Loop,
+) -> None:
+    read_fd, write_fd = os.pipe()
+    reader = await _reader(loop, read_fd)
+    reader.keep_open = True
+    os.write(write_fd, b"last")
+    os.close(write_fd)
+    assert await reader.lost is None
+    assert reader.events == ["made", "data", "eof", "lost"]
+
+
+async def test_a_paused_reader_can_be_closed(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+    reader = await _reader(loop, read_fd)
+    assert reader.transport.is_reading()
+    reader.transport.pause_reading()
+    reader.transport.pause_reading()
+    assert not reader.transport.is_reading()
+    os.write(write_fd, b"never read")
+    reader.transport.close()
+    reader.transport.resume_reading()
+    await reader.lost
+    assert reader.data == b""
+    os.close(write_fd)
+
+
+async def test_the_protocol_can_be_changed(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+    first = await _reader(loop, read_fd)
+    second = Recorder()
+    transport = first.transport
+    assert transport.get_protocol() is first
+    transport.set_protocol(second)
+    assert transport.get_protocol() is second
+    os.write(write_fd, b"for the second")
+    await second.received(14)
+    assert first.data == b""
+    os.close(write_fd)
+    await second.lost
+
+
+async def test_both_ends_tell_what_they_are(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+    reader, writer = await _reader(loop, read_fd), await _writer(loop, write_fd)
+    assert repr(reader.transport).endswith(f"ReadPipeTransport fd={read_fd} polling>")
+    assert repr(writer.transport).endswith(f"WritePipeTransport fd={write_fd} idle bufsize=0>")
+    writer.transport.write(b"x" * (CAPACITY + 5))
+    assert repr(writer.transport).endswith(f"fd={write_fd} polling bufsize=5>")
+    reader.transport.close()
+    assert f"closing fd={read_fd}" in repr(reader.transport)
+    reader_transport = reader.transport
+    await writer.lost
+    await reader.lost
+    await turns(1)
+    assert repr(reader_transport).endswith(f"closed fd={read_fd} closed>")
+
+
+async def test_the_callbacks_run_in_the_context_that_connected_the_pipe(loop: Loop) -> None:
+    where = contextvars.ContextVar("where", default="nowhere")
+    seen: list[str] = []
+
+    class Notes(Recorder):
+        def data_received(self, data: bytes) -> None:
+            seen.append(where.get())
+            super().data_received(data)
+
+        def connection_lost(self, exc: BaseException | None) -> None:
+            seen.append(where.get())
+            super().connection_lost(exc)
+
+    read_fd, write_fd = os.pipe()
+    where.set("at the connect")
+    _, reader = await loop.connect_read_pipe(Notes, os.fdopen(read_fd, "rb", 0))
+    where.set("later")
+    os.write(write_fd, b"x")
+    os.close(write_fd)
+    await reader.lost
+    assert seen == ["at the connect", "at the connect"]
+
+
+@pytest.mark.asyncio_bug("leaves the file in non-blocking mode, for whoever shares it")
+async def test_the_file_gets_its_blocking_mode_back(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+    twins = os.dup(read_fd), os.dup(write_fd)
+    reader, writer = await _reader(loop, read_fd), await _writer(loop, write_fd)
+    assert [os.get_blocking(fd) for fd in twins] == [False, False]
+    writer.transport.close()
+    await writer.lost
+    await turns(1)
+    assert [os.get_blocking(fd) for fd in twins] == [False, True]
+    os.close(twins[1])
+    assert await reader.lost is None
+    await turns(1)
+    assert os.get_blocking(twins[0])
+    os.close(twins[0])
+
+
+@pytest.mark.asyncio_bug("leaves the file in non-blocking mode, for whoever shares it")
+async def test_a_terminal_with_two_transports_blocks_again_after_the_last(loop: Loop) -> None:
+    master, slave = pty.openpty()
+    twin = os.dup(slave)
+    reader, writer = await _reader(loop, os.dup(slave)), await _writer(loop, slave)
+    reader.transport.close()
+    await reader.lost
+    await turns(1)
+    assert not os.get_blocking(twin)
+    writer.transport.write(b"still here")
+    await turns(1)
+    assert os.read(master, 100) == b"still here"
+    writer.transport.close()
+    await writer.lost
+    await turns(1)
+    assert os.get_blocking(twin)
+    os.close(twin)
+    os.close(master)
+
+
+async def test_a_mode_that_was_not_blocking_stays(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe2(os.O_NONBLOCK)
+    twin = os.dup(read_fd)
+    reader = await _reader(loop, read_fd)
+    reader.transport.close()
+    await reader.lost
+    await turns(1)
+    assert not os.get_blocking(twin)
+    os.close(twin)
+    os.close(write_fd)
+
+
+async def test_a_terminal_can_be_written(loop: Loop) -> None:
+    master, slave = pty.openpty()
+    writer = await _writer(loop, slave)
+    writer.transport.write(b"to the screen")
+    await turns(1)
+    assert os.read(master, 100) == b"to the screen"
+    writer.transport.close()
+    await writer.lost
+    os.close(master)
+
+
+async def test_a_terminal_whose_other_side_went_is_lost_with_an_error(loop: Loop) -> None:
+    master, slave = pty.openpty()
+    reader = await _reader(loop, master)
+    os.close(slave)
+    exc = await reader.lost
+    assert isinstance(exc, OSError)
+    assert exc.errno == errno.EIO
+
+
+async def test_one_socket_can_have_a_reader_and_a_writer(loop: Loop) -> None:
+    a, b = nonblocking_pair()
+    fd = os.dup(a.fileno())
+    reader, writer = await _reader(loop, a.detach()), await _writer(loop, fd)
+    writer.transport.write(b"out")
+    assert await loop.sock_recv(b, 100) == b"out"
+    await loop.sock_sendall(b, b"in")
+    if writer.events == ["made"]:  # asyncio closes the writer for what it has to read
+        assert await reader.received(2) == b"in"
+    b.close()
+    await reader.lost
+    await writer.lost
+
+
+async def test_the_peer_of_a_socket_that_closes_is_told_to_the_writer(loop: Loop) -> None:
+    a, b = nonblocking_pair()
+    writer = await _writer(loop, a.detach())
+    b.close()
+    assert await writer.lost is None
+
+
+@pytest.mark.asyncio_bug("merges messages that wait")
+async def test_messages_stay_apart(loop: Loop) -> None:
+    a, b = nonblocking_pair(socket.SOCK_SEQPACKET)
+    transport, writer = await loop.connect_write_pipe(Writing, a)
+    transport.write(b"one")
+    transport.write(b"two")
+    assert b.recv(100) == b"one"
+    assert b.recv(100) == b"two"
+    sent = 0
+    while not transport.get_write_buffer_size():
+        transport.write(b"x" * 1000)
+        sent += 1
+    transport.write(b"last")
+    for _ in range(sent):
+        assert await loop.sock_recv(b, 10_000) == b"x" * 1000
+    assert await loop.sock_recv(b, 10_000) == b"last"
+    transport.close()
+    await writer.lost
+    b.close()
+
+
+@pytest.mark.asyncio_bug("takes its own data for the peer's going away")
+async def test_a_fifo_that_is_open_both_ways_can_be_written(loop: Loop, tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    _, writer = await loop.connect_write_pipe(Writing, path.open("r+b", buffering=0))
+    writer.transport.write(b"early")
+    await turns(5)
+    assert writer.events == ["made"]
+    reader = await _reader(loop, os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    assert await reader.received(5) == b"early"
+    writer.transport.close()
+    await writer.lost
+    await reader.lost
+
+
+async def test_what_goes_to_the_null_device_is_gone(loop: Loop) -> None:
+    writer = await _writer(loop, os.open(os.devnull, os.O_WRONLY))
+    writer.transport.write(b"x" * 100_000)
+    assert writer.transport.get_write_buffer_size() == 0
+    writer.transport.close()
+    assert await writer.lost is None
+
+
+async def test_streams_stand_on_pipes(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+    stream_reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream_reader), os.fdopen(read_fd, "rb", 0)
+    )
+    transport, protocol = await loop.connect_write_pipe(
+        asyncio.streams.FlowControlMixin, os.fdopen(write_fd, "wb", 0)
+    )
+    writer = asyncio.StreamWriter(transport, protocol, None, loop)
+    lines = [b"%d\n" % i for i in range(20_000)]
+
+    async def write() -> None:
+        for line in lines:
+            writer.write(line)
+            await writer.drain()
+        writer.close()
+
+    writing = asyncio.create_task(write())
+    assert [line async for line in stream_reader] == lines
+    await writing
+
+
+def test_a_pipe_that_was_not_closed_says_so(loop_factory: LoopFactory) -> None:
+    read_fd, write_fd = os.pipe()
+    loop = loop_factory()
+    transport, _ = loop.run_until_complete(
+        loop.connect_read_pipe(asyncio.Protocol, os.fdopen(read_fd, "rb", 0))
+    )
+    loop.close()
+    assert "open" in repr(transport)
+    with pytest.warns(ResourceWarning, match="unclosed transport <.*ReadPipeTransport"):
+        del transport, _
+        gc.collect()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(read_fd)
+    os.close(write_fd)
+
+
+@pytest.mark.asyncio_bug("leaves the file in non-blocking mode, for whoever shares it")
+def test_a_loop_that_closes_leaves_files_as_they_were(loop_factory: LoopFactory) -> None:
+    read_fd, write_fd = os.pipe()
+    loop = loop_factory()
+    transport, _ = loop.run_until_complete(
+        loop.connect_read_pipe(asyncio.Protocol, os.fdopen(read_fd, "rb", 0))
+    )
+    assert not os.get_blocking(read_fd)
+    loop.close()
+    assert os.get_blocking(read_fd)
+    transport.close()
+    os.close(write_fd)
+
+
+async def test_debug_mode_tells_what_becomes_of_a_pipe(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop.set_debug(True)
+    caplog.set_level(logging.DEBUG, "asyncio")
+    read_fd, write_fd = os.pipe()
+    reader, writer = await _reader(loop, read_fd), await _writer(loop, write_fd)
+    reader.transport.pause_reading()
+    reader.transport.resume_reading()
+    reader.transport.close()
+    await writer.lost
+    await reader.lost
+    messages = [record.getMessage() for record in caplog.records]
+    for text in (
+        f"Read pipe {read_fd} connected: (",
+        f"Write pipe {write_fd} connected: (",
+        "pauses reading",
+        "resumes reading",
+        "was closed by peer",
+    ):
+        assert any(text in message for message in messages), text
+
+
+@pytest.mark.asyncio_bug("leaves a transport that reads nothing")
+async def test_what_cannot_be_watched_is_lost_with_the_reason(loop: Loop, reports: Reports) -> None:
+    reader = await _reader(loop, os.open(os.devnull, os.O_RDONLY))
+    assert isinstance(await reader.lost, PermissionError)
+    assert reports.pop()["message"] == "Fatal read error on pipe transport"
+
+
+@pytest.mark.asyncio_bug("knows no BufferedProtocol here")
+async def test_a_buffered_protocol_can_read_from_a_pipe(loop: Loop) -> None:
+    class Buffered(asyncio.BufferedProtocol):
+        def __init__(self) -> None:
+            self.memory = bytearray(4)
+            self.data = b""
+            self.lost: asyncio.Future[None] = loop.create_future()
+
+        def get_buffer(self, sizehint: int) -> bytearray:
+            return self.memory
+
+        def buffer_updated(self, nbytes: int) -> None:
+            self.data += self.memory[:nbytes]
+
+        def connection_lost(self, exc: BaseException | None) -> None:
+            self.lost.set_result(None)
+
+    read_fd, write_fd = os.pipe()
+    _, reader = await loop.connect_read_pipe(Buffered, os.fdopen(read_fd, "rb", 0))
+    os.write(write_fd, b"four by four")
+    os.close(write_fd)
+    await reader.lost
+    assert reader.data == b"four by four"
+
+
+def test_a_forked_child_leaves_its_parents_files_alone(program: Any) -> None:
+    done = program.run("""
+        loop = new_event_loop()
+        read_fd, write_fd = os.pipe()
+        pipe = os.fdopen(read_fd, "rb", 0)
+        transport, _ = loop.run_until_complete(loop.connect_read_pipe(asyncio.Protocol, pipe))
+        pid = os.fork()
+        if not pid:
+            loop.close()
+            transport.close()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        print(os.get_blocking(read_fd))
+        transport.close()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+    """)
+    assert done.stdout == "False\n", done.stderr

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
+import re
 import signal
 import sys
+import threading
 from asyncio import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import SubprocessError
+from typing import Any
 
 import pytest
 
-from .support import Loop
+from .support import Loop, Reports, turns
+
+LoopFactory = Callable[[], Loop]
+
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:This process .* is multi-threaded:DeprecationWarning"
@@ -100,6 +109,7 @@ async def test_terminate_and_send_signal_send_signals(loop: Loop) -> None:
 async def test_signals_after_the_end_are_process_lookup_errors(loop: Loop) -> None:
     process = await asyncio.create_subprocess_exec("true")
     await process.wait()
+    await turns(3)
     with pytest.raises(ProcessLookupError):
         process.kill()
     with pytest.raises(ProcessLookupError):
@@ -264,3 +274,431 @@ async def test_no_zombies_and_no_fds_stay(loop: Loop) -> None:
     gc.collect()
     await asyncio.sleep(0)
     assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+def _children() -> set[str]:
+    """The processes that this thread has started and nobody has reaped, whether they run or not."""
+    thread = threading.get_native_id()
+    return set(Path(f"/proc/self/task/{thread}/children").read_text().split())
+
+
+async def _output_of(source: str, **kwargs: object) -> bytes:
+    process = await _python(source, stdout=subprocess.PIPE, **kwargs)
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out
+
+
+class Events(asyncio.SubprocessProtocol):
+    """A protocol that remembers."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.data = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.events.append("made")
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self.data += data
+        if self.events[-1] != ("data", fd):
+            self.events.append(("data", fd))
+
+    def pipe_connection_lost(self, fd: int, exc: BaseException | None) -> None:
+        self.events.append(("lost", fd))
+
+    def process_exited(self) -> None:
+        self.events.append("exited")
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.events.append("lost")
+        self.ended.set_result(None)
+
+
+async def test_standard_files_are_real_pipes(loop: Loop) -> None:
+    source = "import os, stat; print([stat.S_ISFIFO(os.fstat(fd).st_mode) for fd in range(3)])"
+    out = await _output_of(source, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert out == b"[True, True, True]\n"
+
+
+async def test_user_group_and_umask_are_the_childs(loop: Loop) -> None:
+    out = await _output_of(
+        "import os; mask = os.umask(0); print(os.getuid(), os.getgid(), oct(mask))",
+        user=os.getuid(),
+        group=os.getgid(),
+        umask=0o27,
+    )
+    assert out == b"%d %d 0o27\n" % (os.getuid(), os.getgid())
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may change its groups")
+async def test_extra_groups_are_the_childs(loop: Loop) -> None:
+    out = await _output_of("import os; print(sorted(os.getgroups()))", extra_groups=[7, 12])
+    assert out == b"[7, 12]\n"
+
+
+async def test_a_process_group_is_the_childs(loop: Loop) -> None:
+    out = await _output_of("import os; print(os.getpgrp() == os.getpid())", process_group=0)
+    assert out == b"True\n"
+
+
+async def test_pipes_have_the_size_that_was_asked_for(loop: Loop) -> None:
+    out = await _output_of("import fcntl; print(fcntl.fcntl(1, 1032))", pipesize=4096)
+    assert out == b"4096\n"
+
+
+async def test_descriptors_are_closed_in_the_child_unless_they_are_to_stay(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+    os.set_inheritable(write_fd, True)
+    source = f"import os; os.write({write_fd}, b'here')"
+    process = await _python(source, stderr=subprocess.DEVNULL)
+    assert await process.wait() == 1
+    process = await _python(source, close_fds=False)
+    assert await process.wait() == 0
+    assert os.read(read_fd, 20) == b"here"
+    os.close(read_fd)
+    os.close(write_fd)
+
+
+async def test_another_executable_can_stand_under_the_first_argument(loop: Loop) -> None:
+    process = await asyncio.create_subprocess_exec(
+        "a name", "-c", "echo $0 $1", "x", "y", executable="/bin/sh", stdout=subprocess.PIPE
+    )
+    assert await process.communicate() == (b"x y\n", None)
+
+
+async def test_a_function_can_run_before_the_program(loop: Loop) -> None:
+    read_fd, write_fd = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        "true", preexec_fn=lambda: os.write(write_fd, b"before"), pass_fds=[write_fd]
+    )
+    assert await process.wait() == 0
+    assert os.read(read_fd, 20) == b"before"
+    os.close(read_fd)
+    os.close(write_fd)
+
+
+async def test_a_function_before_the_program_that_raises_is_a_subprocess_error(loop: Loop) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(SubprocessError, match=r"^Exception occurred in preexec_fn\.$"):
+        await asyncio.create_subprocess_exec("true", preexec_fn=fail)
+
+
+@pytest.mark.parametrize("restores", [True, False])
+async def test_the_signals_that_python_ignores_can_be_restored(loop: Loop, restores: bool) -> None:
+    process = await asyncio.create_subprocess_exec(
+        "grep", "SigIgn", "/proc/self/status", stdout=subprocess.PIPE, restore_signals=restores
+    )
+    out, _ = await process.communicate()
+    is_ignored = bool(int(out.split()[1], 16) & 1 << signal.SIGPIPE - 1)
+    assert is_ignored is not restores
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "text"),
+    [
+        ({"creationflags": 1}, ValueError, "creationflags is only supported on Windows platforms"),
+        (
+            {"startupinfo": object()},
+            ValueError,
+            "startupinfo is only supported on Windows platforms",
+        ),
+        ({"user": -1}, ValueError, "User ID cannot be negative, got -1"),
+        ({"group": 1.5}, TypeError, "Group must be a string or an integer, not <class 'float'>"),
+        ({"extra_groups": "ab"}, ValueError, "Groups must be a list, not a string"),
+        ({"pipesize": "big"}, TypeError, "pipesize must be an integer"),
+        ({"env": {"a=b": "c"}}, ValueError, "illegal environment variable name"),
+        ({"nonsense": 1}, TypeError, "got an unexpected keyword argument 'nonsense'"),
+    ],
+)
+async def test_keywords_are_refused_as_popen_refuses_them(
+    loop: Loop, keywords: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        await asyncio.create_subprocess_exec("true", **keywords)
+
+
+async def test_what_cannot_be_run_is_named_in_the_error(loop: Loop, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.touch()
+    with pytest.raises(FileNotFoundError) as missing:
+        await asyncio.create_subprocess_exec("/no/such/program", "argument")
+    assert missing.value.filename == "/no/such/program"
+    with pytest.raises(PermissionError) as forbidden:
+        await asyncio.create_subprocess_exec(script)
+    assert os.fspath(forbidden.value.filename) == os.fspath(script)
+    with pytest.raises(NotADirectoryError) as elsewhere:
+        await asyncio.create_subprocess_exec("true", cwd=script)
+    assert os.fspath(elsewhere.value.filename) == os.fspath(script)
+    with pytest.raises(ValueError, match="embedded null byte"):
+        await asyncio.create_subprocess_exec("true", "a\0b")
+
+
+async def test_what_fails_to_start_leaves_nothing(loop: Loop) -> None:
+    gc.collect()
+    before, children_before = sorted(os.listdir("/proc/self/fd")), _children()
+    for _ in range(200):
+        with pytest.raises(FileNotFoundError):
+            await asyncio.create_subprocess_exec(
+                "no-such-program",
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert _children() <= children_before
+
+
+async def test_a_cancelled_start_leaves_nothing(loop: Loop) -> None:
+    gc.collect()
+    before, children_before = sorted(os.listdir("/proc/self/fd")), _children()
+    for turns_first in range(8):
+        starting = asyncio.create_task(
+            asyncio.create_subprocess_exec(
+                "sleep", "100", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        )
+        await turns(turns_first)
+        starting.cancel()
+        try:
+            process = await starting
+        except asyncio.CancelledError:
+            continue
+        process.kill()
+        await process.communicate()
+        del process
+    await turns(5)
+    gc.collect()
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert _children() <= children_before
+
+
+async def test_all_who_wait_are_told(loop: Loop) -> None:
+    process = await asyncio.create_subprocess_exec("cat", stdin=subprocess.PIPE)
+    waits = [asyncio.create_task(process.wait()) for _ in range(5)]
+    await turns(2)
+    waits.pop().cancel()
+    assert process.returncode is None
+    process.kill()
+    assert await asyncio.gather(*waits) == [-signal.SIGKILL] * 4
+    assert process.returncode == -signal.SIGKILL
+
+
+async def test_a_hundred_processes_at_once(loop: Loop) -> None:
+    async def one(n: int) -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            "cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        out, _ = await process.communicate(b"%d" % n * 10_000)
+        return out
+
+    outs = await asyncio.gather(*(one(n) for n in range(100)))
+    assert outs == [b"%d" % n * 10_000 for n in range(100)]
+
+
+async def test_the_protocol_can_be_changed_while_data_flows(loop: Loop) -> None:
+    transport, first = await loop.subprocess_exec(Events, "cat", stderr=None)
+    stdin: Any = transport.get_pipe_transport(0)
+    stdin.write(b"first")
+    while first.data != b"first":
+        await turns(1)
+    second = Events()
+    second.events.append("taken over")
+    assert transport.get_protocol() is first
+    transport.set_protocol(second)
+    assert transport.get_protocol() is second
+    stdin.write(b"second")
+    stdin.close()
+    await second.ended
+    assert first.data == b"first"
+    assert second.data == b"second"
+    assert first.events == ["made", ("data", 1)]
+    transport.close()
+
+
+async def test_the_end_of_stdin_in_the_child_is_told(loop: Loop) -> None:
+    transport, protocol = await loop.subprocess_exec(
+        Events, "sh", "-c", "exec <&-; exec sleep 100", stderr=None
+    )
+    while ("lost", 0) not in protocol.events:
+        await turns(1)
+    assert transport.get_returncode() is None
+    transport.close()
+    await protocol.ended
+
+
+async def test_a_transport_tells_what_it_is(loop: Loop) -> None:
+    transport, protocol = await loop.subprocess_exec(Events, "cat", stderr=None)
+    pid = transport.get_pid()
+    assert re.search(rf"pid={pid} running stdin=<.*> stdout=<.*>>$", repr(transport))
+    assert transport.get_pipe_transport(2) is None
+    assert transport.get_pipe_transport(7) is None
+    assert not transport.is_closing()
+    transport.close()
+    transport.close()
+    assert transport.is_closing()
+    await protocol.ended
+    assert re.search(rf"closed pid={pid} returncode=-9 ", repr(transport))
+
+
+async def test_data_received_that_raises_is_reported_and_reading_goes_on(
+    loop: Loop, reports: Reports
+) -> None:
+    class Raises(Events):
+        def pipe_data_received(self, fd: int, data: bytes) -> None:
+            super().pipe_data_received(fd, data)
+            raise ZeroDivisionError
+
+    transport, protocol = await loop.subprocess_exec(Raises, "cat", stderr=None)
+    stdin: Any = transport.get_pipe_transport(0)
+    stdin.write(b"one")
+    while not reports:
+        await turns(1)
+    assert isinstance(reports.pop()["exception"], ZeroDivisionError)
+    stdin.write(b"two")
+    stdin.close()
+    await protocol.ended
+    assert isinstance(reports.pop()["exception"], ZeroDivisionError)
+    assert protocol.data == b"onetwo"
+    transport.close()
+
+
+async def test_a_slow_child_pauses_its_writer(loop: Loop) -> None:
+    class Flow(Events):
+        def pause_writing(self) -> None:
+            self.events.append("pause")
+
+        def resume_writing(self) -> None:
+            self.events.append("resume")
+
+    transport, protocol = await loop.subprocess_exec(Flow, "cat", stderr=None)
+    stdin: Any = transport.get_pipe_transport(0)
+    stdin.write(b"x" * 1_000_000)
+    assert protocol.events == ["made", "pause"]
+    stdin.close()
+    await protocol.ended
+    assert len(protocol.data) == 1_000_000
+    assert "resume" in protocol.events
+    transport.close()
+
+
+@pytest.mark.asyncio_since(3, 14, "until then the ends of the pipes are waited for, too")
+async def test_wait_ends_with_the_process_though_its_child_holds_the_pipe(loop: Loop) -> None:
+    process = await asyncio.create_subprocess_shell(
+        "sleep 100 & echo $!; exit 4", stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    grandchild = int(await process.stdout.readline())
+    assert await process.wait() == 4
+    os.kill(grandchild, signal.SIGKILL)
+    assert await process.stdout.read() == b""
+
+
+async def test_debug_mode_tells_what_becomes_of_a_process(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop.set_debug(True)
+    caplog.set_level(logging.DEBUG, "asyncio")
+    transport, protocol = await loop.subprocess_exec(
+        Events, "cat", "secret", stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    )
+    await protocol.ended
+    transport.close()
+    transport, protocol = await loop.subprocess_shell(
+        Events, "sleep 100", stdin=None, stdout=None, stderr=None
+    )
+    transport.close()
+    await protocol.ended
+    text = caplog.text
+    for line in (
+        "execute program 'cat' stdin=-3 stdout=stderr=<pipe>",
+        "process 'cat' created: pid ",
+        "SubprocessTransport pid=",
+        "exited with return code 1",
+        "run shell command 'sleep 100'",
+        f"process 'sleep 100' created: pid {transport.get_pid()}",
+        "Close running child process: kill <",
+        "exited with return code -9",
+    ):
+        assert line in text, line
+    assert "secret" not in text
+
+
+def test_processes_start_in_many_threads_at_once(loop_factory: LoopFactory) -> None:
+    codes: list[int] = []
+
+    async def one(n: int) -> None:
+        process = await asyncio.create_subprocess_exec(
+            "sh", "-c", f"cat; exit {n}", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        out, _ = await process.communicate(b"x" * n)
+        assert out == b"x" * n
+        codes.append(await process.wait())
+
+    async def many() -> None:
+        await asyncio.gather(*(one(n) for n in range(12)))
+
+    def run() -> None:
+        loop = loop_factory()
+        loop.run_until_complete(many())
+        loop.close()
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == sorted(list(range(12)) * 8)
+
+
+def test_hooks_at_fork_do_not_run_in_the_child(program: Any) -> None:
+    done = program.run("""
+        os.register_at_fork(after_in_child=lambda: os.write(2, b"hook"))
+
+        async def main():
+            process = await asyncio.create_subprocess_exec("true")
+            print(await process.wait(), signal.getsignal(signal.SIGCHLD))
+
+        new_event_loop().run_until_complete(main())
+    """)
+    assert done.stdout.split() == ["0", "0"]
+    assert "hook" not in done.stderr
+
+
+@pytest.mark.asyncio_bug("cannot start it if it has ended before it is watched")
+def test_a_process_that_the_kernel_reaps_has_ended_with_255(program: Any) -> None:
+    done = program.run("""
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+        async def main():
+            for command in ("true", "sleep 0.01"):
+                process = await asyncio.create_subprocess_shell(command)
+                print(await process.wait())
+
+        new_event_loop().run_until_complete(main())
+    """)
+    assert done.stdout.split() == ["255", "255"]
+    assert "will report returncode 255" in done.stderr
+
+
+def test_a_handler_of_the_users_that_reaps_is_left_alone(program: Any) -> None:
+    done = program.run("""
+        def reap(*args):
+            try:
+                os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                pass
+
+        signal.signal(signal.SIGCHLD, reap)
+
+        async def main():
+            process = await asyncio.create_subprocess_exec("cat", stdin=asyncio.subprocess.PIPE)
+            process.stdin.close()
+            print(await process.wait() in (0, 255), signal.getsignal(signal.SIGCHLD) is reap)
+
+        new_event_loop().run_until_complete(main())
+    """)
+    assert done.stdout == "True True\n"

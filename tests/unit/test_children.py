@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import gc
 import logging
 import os
 import signal
@@ -130,3 +132,113 @@ def test_a_loop_that_closes_leaves_no_pidfd_open() -> None:
     popen.wait()
     descriptors = Path("/proc/self/fd").iterdir()
     assert [fd for fd in descriptors if fd.is_symlink() and "pidfd" in os.readlink(fd)] == []
+
+
+async def _terminate() -> int:
+    process = await asyncio.create_subprocess_exec("sleep", "100")
+    process.terminate()
+    return await process.wait()
+
+
+@pytest.mark.usefixtures("_no_pidfd")
+def test_signals_without_pidfds_go_by_the_number() -> None:
+    assert run(_terminate) == -signal.SIGTERM
+
+
+def test_signals_that_pidfds_refuse_go_by_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pidfd: int, number: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", refuse)
+    assert run(_terminate) == -signal.SIGTERM
+
+
+def test_a_kernel_that_cannot_wait_for_a_pidfd_gets_a_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waitid = os.waitid
+
+    def refuse(kind: int, number: int, options: int) -> Any:
+        if kind == os.P_PIDFD:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return waitid(kind, number, options)
+
+    monkeypatch.setattr(os, "waitid", refuse)
+    assert run(_terminate) == -signal.SIGTERM
+
+
+def test_a_number_that_a_stranger_has_is_no_pidfd_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> int:
+        loop: Any = asyncio.get_running_loop()
+        process = await asyncio.create_subprocess_exec("true")
+        await process.wait()
+
+        class Stranger:
+            """A process that was reaped, and whose number is another's by now."""
+
+            pid = os.getppid()
+            returncode = None
+
+        ended: asyncio.Future[int] = loop.create_future()
+        loop._watch_child(Stranger(), ended.set_result)
+        return await ended
+
+    assert run(main) == 255
+    assert "exit status already read" in caplog.text
+
+
+def test_a_process_that_was_reaped_behind_us_gets_no_signal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def kill(pid: int, number: int) -> None:
+        raise AssertionError("the number may be a stranger's")
+
+    async def main() -> None:
+        process = await asyncio.create_subprocess_exec("sleep", "100")
+        process.kill()
+        os.waitpid(process.pid, 0)  # noqa: ASYNC222 - the loop must not be first
+        monkeypatch.setattr(os, "kill", kill)
+        process.kill()
+        process._transport.close()  # type: ignore[attr-defined]
+        await process.wait()
+
+    run(main)
+
+
+def test_ten_thousand_failed_starts_leak_nothing() -> None:
+    async def storm(count: int) -> None:
+        for _ in range(count):
+            with pytest.raises(FileNotFoundError):
+                await asyncio.create_subprocess_exec(
+                    "no-such-program", stdin=asyncio.subprocess.PIPE
+                )
+
+    def used() -> tuple[int, int]:
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return len(os.listdir("/proc/self/fd")), pages
+
+    async def main() -> None:
+        await storm(500)
+        descriptors, pages = used()
+        await storm(10_000)
+        assert used()[0] == descriptors
+        # Some pages more or less are the allocator's affair; 100 bytes for each start would be 240.
+        assert used()[1] - pages < 240
+
+    run(main)
+
+
+def test_a_process_that_cannot_be_watched_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        monkeypatch.setattr(aioxide.EventLoop, "_watch_child", refuse)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            await asyncio.create_subprocess_exec("sleep", "100", stdin=asyncio.subprocess.PIPE)
+
+    children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
+    before = children.read_text()
+    run(main)
+    assert children.read_text() == before

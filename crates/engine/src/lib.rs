@@ -9,6 +9,8 @@ pub mod clock;
 mod closable;
 pub mod datagrams;
 pub mod inbox;
+pub mod nonblocking;
+pub mod pipes;
 pub mod pool;
 pub mod reactor;
 pub mod ready;

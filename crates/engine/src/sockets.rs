@@ -66,7 +66,7 @@ pub fn send_to(
 }
 
 /// How many buffers one call can take (`UIO_MAXIOV`); with more the kernel refuses all of them.
-const BUFFERS_MAX: usize = 1024;
+pub(crate) const BUFFERS_MAX: usize = 1024;
 
 /// Sends from several buffers in one call; the count of bytes that the kernel took.
 pub fn send_vectored(socket: impl AsFd, buffers: &[IoSlice<'_>]) -> Result<Attempt<usize>, Errno> {

@@ -1,10 +1,14 @@
-//! Transports: the native halves of connections. Their Python halves are in `aioxide.transports` and `aioxide.datagram_transport`.
+//! Transports: the native halves of connections.
+//!
+//! Their Python halves are in `aioxide.transports`, `pipe_transports` and `datagram_transport`.
 
+mod channel;
 pub(crate) mod datagram;
 mod datagram_peers;
 pub(crate) mod datagram_receiving;
 mod datagram_sending;
 pub(crate) mod outgoing;
+mod pipe;
 mod reading;
 pub(crate) mod stream;
 mod writing;

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::os::fd::RawFd;
 
-use aioxide_engine::sockets::{self, Attempt};
-use aioxide_engine::sys::borrow_fd;
+use aioxide_engine::sockets::Attempt;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rustix::io::Errno;
+
+use super::channel::Channel;
 
 /// How many chunks go out in one system call. The kernel takes up to 1024; few writers come near.
 const CHUNKS_MAX: usize = 64;
@@ -50,12 +51,16 @@ impl Outgoing {
     }
 
     /// Sends until the kernel takes no more; whether everything is out.
-    pub(crate) fn send(&mut self, py: Python<'_>, fd: RawFd) -> Result<bool, Errno> {
-        let socket = borrow_fd(fd)?;
+    pub(super) fn send(
+        &mut self,
+        py: Python<'_>,
+        channel: Channel,
+        fd: RawFd,
+    ) -> Result<bool, Errno> {
         while let Some(first) = self.chunks.front() {
             let rest = first.as_bytes(py).get(self.offset..).unwrap_or_default();
-            let attempt = if self.chunks.len() == 1 {
-                sockets::send(socket, rest)?
+            let (attempt, offered) = if self.chunks.len() == 1 || channel.keeps_messages {
+                (channel.send(fd, rest)?, rest.len())
             } else {
                 let mut slices = [IoSlice::new(&[]); CHUNKS_MAX];
                 let others = self.chunks.iter().skip(1).map(|chunk| chunk.as_bytes(py));
@@ -64,10 +69,18 @@ impl Outgoing {
                     .zip(std::iter::once(rest).chain(others))
                     .map(|(slice, bytes)| *slice = IoSlice::new(bytes))
                     .count();
-                sockets::send_vectored(socket, slices.get(..count).unwrap_or_default())?
+                let slices = slices.get(..count).unwrap_or_default();
+                let offered = slices.iter().map(|slice| slice.len()).sum();
+                (channel.send_vectored(fd, slices)?, offered)
             };
             match attempt {
-                Attempt::Done(sent) => self.advance(py, sent),
+                Attempt::Done(sent) => {
+                    self.advance(py, sent);
+                    if sent < offered {
+                        // No room was left. What has come free since, the next event tells.
+                        return Ok(false);
+                    }
+                }
                 Attempt::WouldBlock => return Ok(false),
             }
         }

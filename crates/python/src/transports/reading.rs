@@ -1,12 +1,11 @@
 //! From a readable socket to the protocol: one read per readiness, into memory of a fitting size.
 //!
 //! Small reads go through the loop's scratch memory into a bytes object of their exact size. A
-//! connection whose reads fill the scratch is read straight into bytes objects, larger each time;
-//! once its reads are small again it falls back.
+//! connection whose reads fill the scratch is read straight into bytes objects, larger each time, up
+//! to what a pipe can hold; once its reads are small again it falls back.
 
-use aioxide_engine::sockets::{self, Attempt};
+use aioxide_engine::sockets::Attempt;
 use aioxide_engine::sources::Direction;
-use aioxide_engine::sys::borrow_fd;
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
@@ -14,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rustix::io::Errno;
 
+use super::channel::{Failure, Role};
 use super::stream::{Receiver, Stream, Telling};
 use crate::errors::os_error;
 use crate::event_loop::{SCRATCH_SIZE, ends_the_loop};
@@ -24,21 +24,44 @@ const READ_SIZE_MAX: usize = 256 * 1024;
 
 /// How much the next read asks for.
 #[derive(Clone, Copy)]
-pub(super) struct ReadSize(usize);
+pub(super) struct ReadSize {
+    size: usize,
+    /// More than this the source never has. Asked for when a read has been filled.
+    size_max: Option<usize>,
+    /// Past the scratch memory.
+    is_direct: bool,
+}
 
 impl Default for ReadSize {
     fn default() -> Self {
-        Self(SCRATCH_SIZE)
+        Self {
+            size: SCRATCH_SIZE,
+            size_max: None,
+            is_direct: false,
+        }
     }
 }
 
 impl ReadSize {
     /// Doubles after a read that was filled, halves after one that was not filled to a quarter.
-    fn after(self, received: usize) -> Self {
-        if received >= self.0 {
-            Self((self.0 * 2).min(READ_SIZE_MAX))
-        } else if received < self.0 / 4 {
-            Self((self.0 / 2).max(SCRATCH_SIZE))
+    fn after(self, received: usize, capacity: impl FnOnce() -> Option<usize>) -> Self {
+        if received >= self.size {
+            let size_max = self.size_max.unwrap_or_else(|| {
+                let capacity = capacity().unwrap_or(READ_SIZE_MAX);
+                capacity.clamp(SCRATCH_SIZE, READ_SIZE_MAX)
+            });
+            Self {
+                size: (self.size * 2).min(size_max),
+                size_max: Some(size_max),
+                is_direct: true,
+            }
+        } else if received < self.size / 4 {
+            let size = (self.size / 2).max(SCRATCH_SIZE);
+            Self {
+                size,
+                is_direct: size > SCRATCH_SIZE,
+                ..self
+            }
         } else {
             self
         }
@@ -56,6 +79,9 @@ impl Stream {
     /// The kernel says that a read would not block.
     pub(crate) fn read_ready(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
+        if self.channel.role == Role::PipeWriter {
+            return self.peer_gone(py);
+        }
         let (is_reading, receiver) = self.with(py, |state| (state.is_reading(), state.receiver));
         // A callback of this very batch may have closed the socket, and another taken its number.
         if !is_reading || !self.has_its_descriptor(py) {
@@ -78,6 +104,9 @@ impl Stream {
                 let called = context::run_in(py, &self.context, || {
                     protocol.call_method1(intern!(py, "data_received"), (data,))
                 });
+                if self.channel.is_pipe() {
+                    return self.check_pipe_call(py, called);
+                }
                 self.check_call(
                     py,
                     called,
@@ -86,21 +115,21 @@ impl Stream {
             }
             Ok(Received::EndOfStream) => self.read_eof(slf, protocol),
             Ok(Received::Nothing) => Ok(()),
-            Err(error) => self.fail(py, error, "Fatal read error on socket transport"),
+            Err(error) => self.fail_by_kernel(py, error, Failure::Read),
         }
     }
 
     fn receive<'py>(&self, py: Python<'py>) -> PyResult<Received<Bound<'py, PyBytes>>> {
         let size = self.with(py, |state| state.read_size);
-        let received = if size.0 <= SCRATCH_SIZE {
-            self.receive_small(py)
+        let received = if size.is_direct {
+            self.receive_large(py, size.size)?
         } else {
-            self.receive_large(py, size.0)?
+            self.receive_small(py)
         };
         match received {
             Ok(Attempt::Done(data)) if data.as_bytes().is_empty() => Ok(Received::EndOfStream),
             Ok(Attempt::Done(data)) => {
-                let next = size.after(data.as_bytes().len());
+                let next = size.after(data.as_bytes().len(), || self.channel.capacity(self.fd));
                 self.with(py, |state| state.read_size = next);
                 Ok(Received::Data(data))
             }
@@ -110,9 +139,8 @@ impl Stream {
     }
 
     fn receive_small<'py>(&self, py: Python<'py>) -> Result<Attempt<Bound<'py, PyBytes>>, Errno> {
-        let socket = borrow_fd(self.fd)?;
         self.event_loop.get().with_scratch(py, |scratch| {
-            Ok(match sockets::recv_into(socket, scratch)? {
+            Ok(match self.channel.receive_into(self.fd, scratch)? {
                 Attempt::Done(count) => {
                     Attempt::Done(PyBytes::new(py, scratch.get(..count).unwrap_or_default()))
                 }
@@ -128,7 +156,7 @@ impl Stream {
     ) -> PyResult<Result<Attempt<Bound<'py, PyBytes>>, Errno>> {
         let mut outcome = Ok(Attempt::WouldBlock);
         let data = bytes::bytes_filled(py, size, |memory| {
-            outcome = borrow_fd(self.fd).and_then(|socket| sockets::recv(socket, memory));
+            outcome = self.channel.receive(self.fd, memory);
             match outcome {
                 Ok(Attempt::Done(count)) => count,
                 Ok(Attempt::WouldBlock) | Err(_) => 0,
@@ -154,8 +182,9 @@ impl Stream {
             }
         };
         let received = match bytes::writable(py, &view) {
-            Some(memory) => borrow_fd(self.fd)
-                .and_then(|socket| sockets::recv(socket, memory))
+            Some(memory) => self
+                .channel
+                .receive(self.fd, memory)
                 .map_err(|errno| os_error(py, errno)),
             None => Err(PyTypeError::new_err(
                 "get_buffer() must return a writable, contiguous buffer",
@@ -175,13 +204,16 @@ impl Stream {
                 )
             }
             Ok(Attempt::WouldBlock) => Ok(()),
-            Err(error) => self.fail(py, error, "Fatal read error on socket transport"),
+            Err(error) => self.fail_by_kernel(py, error, Failure::Read),
         }
     }
 
     /// The peer will send no more: the protocol decides whether the connection stays half open.
     fn read_eof(&self, slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
+        if self.channel.is_pipe() {
+            return self.end_of_pipe(py);
+        }
         if self.event_loop.get().is_debug() {
             self.tell_transport(py, intern!(py, "_note_eof"), ())?;
         }

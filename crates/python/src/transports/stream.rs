@@ -1,14 +1,16 @@
-//! A connected stream socket (TCP or Unix) between its protocol and the kernel.
+//! A connected stream socket (TCP or Unix), or one end of a pipe, between its protocol and the kernel.
 //!
 //! This is the half that runs per packet: reading is in [`reading`](super::reading), writing and
 //! flow control in [`writing`](super::writing). The other half, `aioxide.transports.StreamTransport`,
-//! is the object that protocols see; it owns the socket and its life cycle.
+//! is the object that protocols see; it owns the socket and its life cycle. What ends of pipes do
+//! otherwise is in [`pipe`](super::pipe).
 //!
 //! States: *open* → *closing* (no more reading; what is queued goes out) → *lost* (nothing moves,
 //! `connection_lost` is scheduled or has been called). `abort` and errors go to *lost* at once.
 
 use std::os::fd::RawFd;
 
+use aioxide_engine::nonblocking::NonBlocking;
 use aioxide_engine::sources::Direction;
 use aioxide_engine::sys::borrow_fd;
 use pyo3::exceptions::PyRuntimeError;
@@ -20,6 +22,7 @@ use pyo3::types::{PyContext, PyType};
 use rustix::io::Errno;
 use rustix::net;
 
+use super::channel::{Channel, Failure, Role};
 use super::outgoing::Outgoing;
 use super::reading::ReadSize;
 use crate::addresses;
@@ -68,8 +71,12 @@ pub(super) struct State {
     pub(super) is_closing: bool,
     /// Not zero once the connection is lost; then counts the writes that came too late.
     pub(super) lost_count: u32,
+    /// Writes to the end of a pipe that came after it was closed, and one more if an error closed it.
+    pub(super) late_write_count: u32,
     /// Set while a sendfile is under way: done when the queue is empty.
     pub(super) empty_waiter: Option<Py<PyAny>>,
+    /// What the end of a pipe needs of its file for as long as it is ours.
+    pub(super) mode: Option<NonBlocking>,
 }
 
 impl State {
@@ -95,6 +102,7 @@ pub(crate) struct Stream {
     /// The socket object: it owns the descriptor.
     pub(super) sock: Py<PyAny>,
     pub(super) fd: RawFd,
+    pub(super) channel: Channel,
     /// Tells this stream from others that get the same descriptor number.
     identity: usize,
     /// Every callback of the protocol runs in it.
@@ -147,6 +155,16 @@ impl Stream {
         )
     }
 
+    /// Reports that the kernel refused to read or to write.
+    pub(super) fn fail_by_kernel(
+        &self,
+        py: Python<'_>,
+        error: PyErr,
+        failure: Failure,
+    ) -> PyResult<()> {
+        self.fail(py, error, self.channel.describe(failure))
+    }
+
     /// Whether the socket is still open under the number that it had: somebody may have closed it behind us.
     pub(super) fn has_its_descriptor(&self, py: Python<'_>) -> bool {
         let fd = self.sock.bind(py).call_method0(intern!(py, "fileno"));
@@ -191,6 +209,46 @@ impl Stream {
         Ok(())
     }
 
+    /// A stream that has not begun, over the descriptor of `sock`.
+    pub(super) fn make(
+        event_loop: &Bound<'_, EventLoop>,
+        sock: &Bound<'_, PyAny>,
+        protocol: &Bound<'_, PyAny>,
+        transport: &Bound<'_, PyAny>,
+        (fd, channel): (RawFd, Channel),
+    ) -> PyResult<Self> {
+        let state = State {
+            protocol: Some(protocol.clone().unbind()),
+            transport: Some(transport.clone().unbind()),
+            receiver: Self::receiver_of(protocol)?,
+            read_size: ReadSize::default(),
+            outgoing: Outgoing::default(),
+            high_water: HIGH_WATER_DEFAULT,
+            low_water: HIGH_WATER_DEFAULT / 4,
+            has_begun: false,
+            is_registered: false,
+            is_read_paused: false,
+            has_read_eof: false,
+            is_write_paused: false,
+            has_written_eof: false,
+            is_held: false,
+            is_closing: false,
+            lost_count: 0,
+            late_write_count: 0,
+            empty_waiter: None,
+            mode: None,
+        };
+        Ok(Self {
+            event_loop: event_loop.clone().unbind(),
+            sock: sock.clone().unbind(),
+            fd,
+            channel,
+            identity: transport.as_ptr().addr(),
+            context: context::copy_current(event_loop.py())?,
+            state: Guarded::new(state),
+        })
+    }
+
     fn receiver_of(protocol: &Bound<'_, PyAny>) -> PyResult<Receiver> {
         static BUFFERED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         let buffered = BUFFERED.import(protocol.py(), "asyncio", "BufferedProtocol")?;
@@ -225,14 +283,14 @@ impl Stream {
     }
 
     /// Begins or goes on to watch for incoming data.
-    fn watch_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub(super) fn watch_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let stream = slf.get();
         match Self::watch(slf, Direction::Read) {
             Ok(previous) => drop(previous),
             Err(errno) => {
                 let error = os_error(py, errno);
-                stream.fail(py, error, "Fatal read error on socket transport")?;
+                stream.fail_by_kernel(py, error, Failure::Read)?;
             }
         }
         Ok(())
@@ -257,38 +315,18 @@ impl Stream {
         let py = event_loop.py();
         event_loop.get().check_closed()?;
         let fd: RawFd = sock.call_method0(intern!(py, "fileno"))?.extract()?;
-        let identity = transport.as_ptr().addr();
+        let stream = Self::make(
+            event_loop,
+            sock,
+            protocol,
+            transport,
+            (fd, Channel::CONNECTION),
+        )?;
         event_loop
             .get()
-            .with(py, |state| state.stream_fds.insert(fd, identity));
+            .with(py, |state| state.stream_fds.insert(fd, stream.identity));
         disable_nagle(fd);
-        let state = State {
-            protocol: Some(protocol.clone().unbind()),
-            transport: Some(transport.clone().unbind()),
-            receiver: Self::receiver_of(protocol)?,
-            read_size: ReadSize::default(),
-            outgoing: Outgoing::default(),
-            high_water: HIGH_WATER_DEFAULT,
-            low_water: HIGH_WATER_DEFAULT / 4,
-            has_begun: false,
-            is_registered: false,
-            is_read_paused: false,
-            has_read_eof: false,
-            is_write_paused: false,
-            has_written_eof: false,
-            is_held: false,
-            is_closing: false,
-            lost_count: 0,
-            empty_waiter: None,
-        };
-        Ok(Self {
-            event_loop: event_loop.clone().unbind(),
-            sock: sock.clone().unbind(),
-            fd,
-            identity,
-            context: context::copy_current(py)?,
-            state: Guarded::new(state),
-        })
+        Ok(stream)
     }
 
     /// The context that the protocol's callbacks run in.
@@ -319,10 +357,10 @@ impl Stream {
             state.has_begun = true;
             state.is_reading()
         });
-        if is_reading {
-            Self::watch_reading(slf)
-        } else {
-            Ok(())
+        match slf.get().channel.role {
+            _ if !is_reading => Ok(()),
+            Role::PipeWriter => Self::watch_peer(slf),
+            Role::Connection | Role::PipeReader => Self::watch_reading(slf),
         }
     }
 
@@ -343,28 +381,35 @@ impl Stream {
     }
 
     /// Stops reading until `resume_reading`. Does nothing if it has stopped already.
-    fn pause_reading(&self, py: Python<'_>) {
-        let was_reading = self.with(py, |state| {
+    fn pause_reading(&self, py: Python<'_>) -> PyResult<()> {
+        let (pauses, was_reading) = self.with(py, |state| {
             let was_reading = state.is_reading();
-            if !state.is_closing {
-                state.is_read_paused = true;
-            }
-            was_reading
+            let pauses = !state.is_closing && !state.is_read_paused;
+            state.is_read_paused |= pauses;
+            (pauses, was_reading)
         });
         if was_reading {
             self.unwatch(py, Direction::Read, Telling::IfAsked);
+        }
+        if pauses {
+            self.note_reading(py, "pauses")
+        } else {
+            Ok(())
         }
     }
 
     /// Goes on reading. Does nothing if it is not paused.
     fn resume_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let is_reading = slf.get().with(slf.py(), |state| {
-            let was_paused = state.is_read_paused;
-            state.is_read_paused = was_paused && state.is_closing;
-            was_paused && state.is_reading()
+        let (resumes, is_reading) = slf.get().with(slf.py(), |state| {
+            let resumes = state.is_read_paused && !state.is_closing;
+            state.is_read_paused &= !resumes;
+            (resumes, resumes && state.is_reading())
         });
         if is_reading && slf.get().has_its_descriptor(slf.py()) {
-            Self::watch_reading(slf)
+            Self::watch_reading(slf)?;
+        }
+        if resumes {
+            slf.get().note_reading(slf.py(), "resumes")
         } else {
             Ok(())
         }
@@ -378,7 +423,10 @@ impl Stream {
         if !is_first {
             return Ok(());
         }
-        stream.unwatch(py, Direction::Read, Telling::AtOnce);
+        if stream.channel.role != Role::PipeWriter {
+            // A writer goes on listening for the end of its reader.
+            stream.unwatch(py, Direction::Read, Telling::AtOnce);
+        }
         stream.flush(slf)
     }
 
@@ -403,8 +451,11 @@ impl Stream {
         self.unwatch(py, Direction::Read, Telling::AtOnce);
         self.unwatch(py, Direction::Write, Telling::AtOnce);
         self.event_loop.get().with(py, |state| {
-            if state.stream_fds.get(&self.fd) == Some(&self.identity) {
+            let is_ours = state.stream_fds.get(&self.fd) == Some(&self.identity);
+            if is_ours {
                 state.stream_fds.remove(&self.fd);
+            }
+            if is_ours || self.channel.is_pipe() {
                 // A pause has left the kernel watching: where the socket has a twin (`dup`, a
                 // forked child), its descriptor's end would not be the end of that.
                 state.sources.settle(self.fd);
@@ -418,6 +469,7 @@ impl Stream {
                 state.protocol.take(),
                 state.transport.take(),
                 state.empty_waiter.take(),
+                state.mode.take(),
             )
         });
         drop(released);

@@ -11,6 +11,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 use rustix::io::Errno;
 
+use super::channel::{Failure, Role};
+use super::pipe;
 use super::stream::{Stream, Telling};
 use crate::errors::os_error;
 
@@ -23,6 +25,8 @@ enum Verdict {
     Hold { is_new: bool },
     /// They go out now.
     Flush,
+    /// They wait for the kernel, and are too many.
+    Pause,
     /// The connection is lost; the flag says whether that is worth a warning.
     Lost { warn: bool },
 }
@@ -71,8 +75,15 @@ impl Stream {
         py: Python<'py>,
         chunks: impl Iterator<Item = Bound<'py, PyBytes>>,
     ) -> PyResult<Verdict> {
-        let is_in_turn = self.event_loop.get().is_in_turn();
+        // What must not be made one with what is written next cannot wait for it.
+        let may_hold = self.event_loop.get().is_in_turn() && !self.channel.keeps_messages;
+        let is_pipe = self.channel.role == Role::PipeWriter;
         self.with(py, |state| {
+            if is_pipe && state.is_closing {
+                let warn = state.late_write_count >= LOST_WRITES_SILENT_MAX;
+                state.late_write_count = state.late_write_count.saturating_add(1);
+                return Ok(Verdict::Lost { warn });
+            }
             if state.has_written_eof {
                 return Err("Cannot call write() after write_eof()");
             }
@@ -89,12 +100,12 @@ impl Stream {
             if was_blocked || state.outgoing.is_empty() {
                 // The kernel takes no more for now: the bytes wait for their turn in the queue.
                 return Ok(if state.outgoing.size() > state.high_water {
-                    Verdict::Flush
+                    Verdict::Pause
                 } else {
                     Verdict::Hold { is_new: false }
                 });
             }
-            if !is_in_turn || state.outgoing.size() > HELD_MAX.min(state.high_water) {
+            if !may_hold || state.outgoing.size() > HELD_MAX.min(state.high_water) {
                 return Ok(Verdict::Flush);
             }
             Ok(Verdict::Hold {
@@ -117,9 +128,10 @@ impl Stream {
                 Ok(())
             }
             Verdict::Flush => slf.get().flush(slf),
+            Verdict::Pause => slf.get().pause_protocol(py),
             Verdict::Lost { warn: true } => {
                 let logger = py.import("asyncio.log")?.getattr("logger")?;
-                logger.call_method1("warning", ("socket.send() raised exception.",))?;
+                logger.call_method1("warning", (slf.get().channel.describe_late_write(),))?;
                 Ok(())
             }
         }
@@ -163,7 +175,7 @@ impl Stream {
         if !self.has_its_descriptor(py) {
             return Err(Errno::BADF);
         }
-        self.with(py, |state| state.outgoing.send(py, self.fd))
+        self.with(py, |state| state.outgoing.send(py, self.channel, self.fd))
     }
 
     fn after_all_sent(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -218,6 +230,7 @@ impl Stream {
     fn after_error(&self, py: Python<'_>, error: PyErr) -> PyResult<()> {
         let waiter = self.with(py, |state| {
             state.outgoing.clear();
+            state.late_write_count = 1;
             state
                 .empty_waiter
                 .as_ref()
@@ -228,7 +241,7 @@ impl Stream {
                 .bind(py)
                 .call_method1(intern!(py, "set_exception"), (error.value(py),))?;
         }
-        self.fail(py, error, "Fatal write error on socket transport")
+        self.fail_by_kernel(py, error, Failure::Write)
     }
 
     fn shut_down_writing(&self, py: Python<'_>) -> PyResult<()> {
@@ -277,13 +290,25 @@ impl Stream {
 impl Stream {
     /// Queues `data` (bytes, bytearray or memoryview; a snapshot if it can change) for sending.
     fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
-        let data = snapshot(data)?;
+        let is_pipe = slf.get().channel.is_pipe();
+        let data = match snapshot(data) {
+            Err(error) if is_pipe && error.is_instance_of::<PyTypeError>(slf.py()) => {
+                return Err(pipe::refuse(data));
+            }
+            snapshot => snapshot?,
+        };
+        if is_pipe && data.as_bytes().is_empty() {
+            return Ok(());
+        }
         let verdict = slf.get().queue(slf.py(), std::iter::once(data))?;
         Self::follow(slf, &verdict)
     }
 
     /// Queues an iterable of chunks for sending.
     fn writelines(slf: &Bound<'_, Self>, list_of_data: &Bound<'_, PyAny>) -> PyResult<()> {
+        if slf.get().channel.is_pipe() {
+            return Self::write(slf, &pipe::join(list_of_data)?);
+        }
         let chunks = list_of_data
             .try_iter()?
             .map(|chunk| snapshot(&chunk?))
