@@ -35,7 +35,7 @@ mod imp {
     impl<T> Guarded<T> {
         pub(crate) const fn new(value: T) -> Self {
             Self {
-                is_made: super::IsMade::YES,
+                is_made: super::IsMade::yes(),
                 is_lent: Cell::new(false),
                 value: UnsafeCell::new(value),
             }
@@ -80,7 +80,7 @@ mod imp {
     impl<T> Guarded<T> {
         pub(crate) const fn new(value: T) -> Self {
             Self {
-                is_made: super::IsMade::YES,
+                is_made: super::IsMade::yes(),
                 value: Mutex::new(value),
             }
         }
@@ -111,7 +111,9 @@ mod imp {
 struct IsMade(AtomicU8);
 
 impl IsMade {
-    const YES: Self = Self(AtomicU8::new(1));
+    const fn yes() -> Self {
+        Self(AtomicU8::new(1))
+    }
 
     fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed) != 0
