@@ -4,6 +4,9 @@
 
 use std::collections::VecDeque;
 
+/// Memory for this much work is never given back.
+const CAPACITY_KEPT: usize = 4096;
+
 /// Work that is ready to run, oldest first.
 #[derive(Debug)]
 pub struct Ready<W> {
@@ -41,6 +44,14 @@ impl<W> Ready<W> {
         self.queue.is_empty()
     }
 
+    /// Gives memory back that a storm of work has needed and that is mostly empty now.
+    pub fn trim(&mut self) {
+        if self.queue.capacity() > CAPACITY_KEPT && self.queue.len() < self.queue.capacity() / 8 {
+            self.queue
+                .shrink_to(CAPACITY_KEPT.max(self.queue.len() * 2));
+        }
+    }
+
     /// The queued work, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &W> {
         self.queue.iter()
@@ -66,6 +77,16 @@ mod tests {
         assert!(std::iter::from_fn(|| ready.pop()).eq(0..1_000));
         assert!(ready.is_empty());
         assert_eq!(ready.pop(), None);
+    }
+
+    #[test]
+    fn memory_of_a_storm_is_given_back_and_nothing_is_lost() {
+        let mut ready = Ready::default();
+        (0..100_000).for_each(|number| ready.schedule(number));
+        (0..99_990).for_each(|number| assert_eq!(ready.pop(), Some(number)));
+        ready.trim();
+        assert!(ready.queue.capacity() < 10_000);
+        assert!(std::iter::from_fn(|| ready.pop()).eq(99_990..100_000));
     }
 
     #[test]

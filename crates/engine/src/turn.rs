@@ -166,6 +166,7 @@ fn turn<H: Host>(host: &H, run: &mut Run) -> Result<(), Exit<H::Error>> {
         };
         host.run(work)?;
     }
+    host.queues(|queues| queues.ready.trim());
     host.flush()?;
     Ok(())
 }
