@@ -51,7 +51,7 @@ def test_a_task_that_nobody_keeps_is_not_listed_any_more() -> None:
         loop.set_exception_handler(lambda _loop, _report: None)
         for _ in range(100):
             # The future is known to the task only, and the task to the future only.
-            loop.create_task(_waits(loop.create_future()))
+            loop.create_task(_waits(loop.create_future()))  # noqa: RUF006 (that is the point)
         await asyncio.sleep(0)
         gc.collect()
         assert asyncio.all_tasks() == {asyncio.current_task()}
