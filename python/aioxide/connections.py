@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 from aioxide.happy_eyeballs import race
 from aioxide.names import ensure_resolved
 from aioxide.socket_operations import refuse_ssl_socket
-from aioxide.tls import TlsConnection, TlsSettings, tls_over_socket
+from aioxide.tls import TlsSettings, tls_over_socket
 from aioxide.transports import StreamTransport
 from aioxide.watchers import Watchers
 
@@ -228,7 +228,6 @@ class Connections(Watchers):
     ) -> tuple[asyncio.Transport, ProtocolT]:
         """Make a transport of a connected socket, which is closed if that fails."""
         loop = cast("EventLoop", self)
-        connection: StreamTransport | TlsConnection
         transport: asyncio.Transport
         try:
             sock.setblocking(False)
@@ -236,10 +235,9 @@ class Connections(Watchers):
             self._ensure_fd_no_transport(sock)
             waiter = self.create_future()
             if tls is None:
-                connection = transport = StreamTransport(loop, sock, protocol, waiter)
+                transport = StreamTransport(loop, sock, protocol, waiter)
             else:
-                connection = tls_over_socket(loop, sock, protocol, tls, waiter)
-                transport = connection.transport
+                transport = tls_over_socket(loop, sock, protocol, tls, waiter)
         except BaseException:
             if not self._has_transport(sock):
                 sock.close()
@@ -247,7 +245,7 @@ class Connections(Watchers):
         try:
             await waiter
         except BaseException:
-            connection.close()
+            transport.close()
             raise
         return transport, protocol
 

@@ -13,7 +13,7 @@ from asyncio.log import logger
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from aioxide.tls import TlsConnection, TlsSettings, tls_over_socket
+from aioxide.tls import TlsSettings, SSLTransport, tls_over_socket
 from aioxide.transports import StreamTransport
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Listener:
     ) -> None:
         """Start TLS on an accepted socket. A handshake that fails concerns nobody but the peer, as in asyncio."""
         waiter = self._loop.create_future()
-        connection = tls_over_socket(
+        transport = tls_over_socket(
             self._loop, conn, protocol, tls, waiter, extra=extra, server=self._server
         )
 
@@ -149,9 +149,9 @@ class Listener:
             exception = None if waiter.cancelled() else waiter.exception()
             if exception is None:
                 return
-            connection.close()
+            transport.close()
             if self._loop.get_debug():
-                _report_lost_connection(self._loop, exception, protocol, connection)
+                _report_lost_connection(self._loop, exception, protocol, transport)
 
         waiter.add_done_callback(done)
 
@@ -160,7 +160,7 @@ def _report_lost_connection(
     loop: EventLoop,
     exc: BaseException,
     protocol: asyncio.BaseProtocol | None,
-    connection: TlsConnection | None,
+    transport: SSLTransport | None,
 ) -> None:
     context: dict[str, Any] = {
         "message": "Error on transport creation for incoming connection",
@@ -168,6 +168,6 @@ def _report_lost_connection(
     }
     if protocol is not None:
         context["protocol"] = protocol
-    if connection is not None:
-        context["transport"] = connection.transport
+    if transport is not None:
+        context["transport"] = transport
     loop.call_exception_handler(context)

@@ -1,21 +1,25 @@
 """TLS over a stream transport: `start_tls`, and the transports behind `ssl=`.
 
-The TLS engine is the stdlib's own for now, so that every setting of the user's `ssl.SSLContext` counts as it does in
-asyncio. It sees our stream transport as it sees asyncio's: a transport that can pause, resume, write and close.
+A TLS transport is two objects, as a stream transport is. What runs per packet is in the native half (`_core.Tls`),
+which is also the protocol of the transport below; encryption is that of the user's `ssl.SSLContext`. What runs once
+per connection is here: the beginning and the end of the handshake, timeouts, errors, information.
 
-Private names of asyncio relied upon, compared in 3.11.7, 3.12.1, 3.13.0 and 3.14.8: the class `sslproto.SSLProtocol`,
-the arguments of its constructor, and its attributes `_app_transport`, `_app_writing_paused`, `_incoming`, `_transport`;
-`streams.StreamReaderProtocol._stream_reader` and `streams.StreamReader._buffer`. What the class asks of the transport
-below it: `get_extra_info`, `pause_reading`, `resume_reading`, `write`, `close`, `abort`, `_force_close`, and from 3.14
-on `is_closing`; `start_tls` asks for `_start_tls_compatible` and `_protocol_paused`.
+Private names relied upon, compared in 3.11.7, 3.12.1, 3.13.0 and 3.14.8: `ssl.SSLObject._sslobj`, and
+`streams.StreamReaderProtocol._stream_reader` with `streams.StreamReader._buffer`. Of the transport below,
+`_start_tls_compatible`, `_protocol_paused` and `_force_close`, which every transport of asyncio has.
 """
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import sslproto
+import warnings
+
+# asyncio keeps this enum private; `loop.sendfile` of every supported version reads it.
+from asyncio.constants import _SendfileMode
+from asyncio.log import logger
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aioxide import _core
 from aioxide.foundation import Foundation
 from aioxide.transports import StreamTransport
 
@@ -31,6 +35,10 @@ if TYPE_CHECKING:
     from aioxide.event_loop import EventLoop
     from aioxide.servers import Server
 
+# Seconds, as in asyncio.
+_HANDSHAKE_TIMEOUT = 60.0
+_SHUTDOWN_TIMEOUT = 30.0
+
 
 class TlsSettings(NamedTuple):
     """What one side of a TLS connection is told: asyncio's `ssl*` arguments."""
@@ -45,9 +53,38 @@ class TlsSettings(NamedTuple):
     shutdown_timeout: float | None = None
     """Seconds; None for asyncio's default."""
 
+    def timeouts(self) -> tuple[float, float]:
+        """Return the two timeouts in seconds. Raises ValueError if one is not positive."""
+        handshake, shutdown = self.handshake_timeout, self.shutdown_timeout
+        if handshake is None:
+            handshake = _HANDSHAKE_TIMEOUT
+        elif handshake <= 0:
+            raise ValueError(f"ssl_handshake_timeout should be a positive number, got {handshake}")
+        if shutdown is None:
+            shutdown = _SHUTDOWN_TIMEOUT
+        elif shutdown <= 0:
+            raise ValueError(f"ssl_shutdown_timeout should be a positive number, got {shutdown}")
+        return handshake, shutdown
+
+    def effective_context(self) -> SSLContext:
+        """Return the context to use. Raises ValueError if a server has none."""
+        if self.context:
+            return self.context
+        if self.server_side:
+            raise ValueError("Server side SSL needs a valid SSLContext")
+        context = ssl.create_default_context()
+        if not self.server_hostname:
+            context.check_hostname = False
+        return context
+
 
 class Tls(Foundation):
     """Upgrades transports to TLS."""
+
+    strict_tls = False
+    """Whether a TLS connection whose peer ends the stream without saying goodbye (close_notify) is lost with
+    `ssl.SSLEOFError`. Somebody on the way may then have cut off what the peer sent. asyncio says nothing of it; without
+    this, `get_extra_info("tls_truncated")` tells."""
 
     async def start_tls(
         self,
@@ -93,42 +130,331 @@ class Tls(Foundation):
             sslcontext, server_side, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout
         )
         waiter = self.create_future()
-        engine = tls_engine(self, protocol, settings, waiter, call_connection_made=False)
-        _hand_over(below, protocol, engine, server_side=server_side)
-        # Reading goes on only after the engine knows its transport.
+        upgraded = SSLTransport(self, protocol, settings, waiter, tells_made=False)
+        upgraded._take_over(below, protocol, server_side=server_side)
+        # Reading goes on only after TLS knows its transport.
         handles = [
-            self.call_soon(engine.connection_made, below),
+            self.call_soon(upgraded._tls.connection_made, below),
             self.call_soon(below.resume_reading),
         ]
         try:
             await waiter
-            upgraded: asyncio.Transport | None = engine._app_transport
-            if upgraded is None:
-                raise ConnectionError("Connection lost before the TLS handshake")
         except BaseException:
-            below.close()
             for handle in handles:
                 handle.cancel()
+            upgraded.abort()
+            below.close()
             raise
         return upgraded
 
 
-class TlsConnection(NamedTuple):
-    """A TLS connection in the making, from top to bottom."""
+class SSLTransport(asyncio.Transport):
+    """A TLS connection over another transport. Made by `ssl=` and `start_tls`, never by users."""
 
-    transport: asyncio.Transport
-    """What the protocol is given."""
-    below: StreamTransport
-    """What carries the encrypted bytes, and owns the socket."""
-    engine: Any
-    """What stands between them: the lower transport's protocol."""
+    _start_tls_compatible = True
+    _sendfile_compatible = _SendfileMode.FALLBACK
 
-    def close(self) -> None:
-        """Give up, however far the handshake is."""
-        self.transport.close()
-        if self.engine._transport is None:
-            # Before the handshake has begun, the upper transport does not know the lower one to close it.
-            self.below.abort()
+    # Of the class, too: an object whose making failed is asked for it as it goes.
+    _is_open = False
+
+    def __init__(
+        self,
+        loop: Foundation,
+        protocol: asyncio.BaseProtocol,
+        settings: TlsSettings,
+        waiter: asyncio.Future[None] | None,
+        *,
+        tells_made: bool,
+    ) -> None:
+        self._handshake_timeout, self._shutdown_timeout = settings.timeouts()
+        context = settings.effective_context()
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        hostname = None if settings.server_side else settings.server_hostname or None
+        ssl_object = context.wrap_bio(
+            incoming, outgoing, server_side=settings.server_side, server_hostname=hostname
+        )
+        super().__init__({"sslcontext": context})
+        self._loop = loop
+        self._waiter = waiter
+        self._below: Any = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._handshake_begin = 0.0
+        # Whether the protocol has heard of the connection, of its end of stream, and whether it is to hear of its loss.
+        self._has_told_made = not tells_made
+        self._has_told_eof = False
+        strict: bool = loop.strict_tls  # type: ignore[attr-defined]
+        self._tls = tls = _core.Tls(
+            loop, protocol, self, ssl_object, incoming, outgoing, is_strict=strict
+        )
+        # Instance attributes, not methods: a call to them enters no Python frame.
+        self.write = tls.write  # type: ignore[method-assign]
+        self.writelines = tls.writelines  # type: ignore[method-assign]
+        self.close = tls.close  # type: ignore[method-assign]
+        self.is_closing = tls.is_closing  # type: ignore[method-assign]
+        self.pause_reading = tls.pause_reading  # type: ignore[method-assign]
+        self.resume_reading = tls.resume_reading  # type: ignore[method-assign]
+        self._is_open = True
+
+    def __repr__(self) -> str:
+        state = "closed" if not self._is_open else "closing" if self.is_closing() else "open"
+        return f"<{type(self).__name__} {state} over {self._below!r}>"
+
+    def __del__(self, _warn: Any = warnings.warn) -> None:
+        if self._is_open and not self._tls.is_closing():
+            _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Information about the TLS session, or else about the transport below.
+
+        `ssl_object`, `peercert`, `cipher` and `compression` are there after the handshake, `sslcontext` always.
+        `tls_truncated` tells whether the peer's stream ended without its goodbye (close_notify).
+        """
+        extra: dict[str, Any] = self._extra  # type: ignore[attr-defined]
+        if name in extra:
+            return extra[name]
+        if name == "tls_truncated":
+            return self._tls.is_truncated
+        if self._below is None:
+            return default
+        return self._below.get_extra_info(name, default)
+
+    # Reading.
+
+    def is_reading(self) -> bool:
+        """Whether incoming data is delivered."""
+        return self._tls.is_reading()
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """The protocol that receives the data."""
+        return self._tls.get_protocol()  # type: ignore[return-value]
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Hands the connection to another protocol."""
+        self._tls.set_protocol(protocol)
+
+    def get_read_buffer_size(self) -> int:
+        """How many encrypted bytes wait for the protocol to go on reading."""
+        return self._tls.get_read_buffer_size()
+
+    def get_read_buffer_limits(self) -> tuple[int, int]:
+        """The low- and the high-water mark for reading, in bytes."""
+        return self._tls.get_read_buffer_limits()
+
+    def set_read_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Sets the water marks for reading, in bytes. Raises `ValueError` unless high >= low >= 0."""
+        self._tls.set_read_buffer_limits(high, low)
+
+    # Writing.
+
+    def can_write_eof(self) -> bool:
+        """False: TLS as asyncio speaks it is closed in both directions at once."""
+        return False
+
+    def write_eof(self) -> None:
+        """Raises `NotImplementedError`."""
+        raise NotImplementedError
+
+    def get_write_buffer_size(self) -> int:
+        """How many bytes wait to be encrypted."""
+        return self._tls.get_write_buffer_size()
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """The low- and the high-water mark, in bytes."""
+        return self._tls.get_write_buffer_limits()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Sets the water marks, in bytes. Raises `ValueError` unless high >= low >= 0."""
+        self._tls.set_write_buffer_limits(high, low)
+
+    def abort(self) -> None:
+        """Closes the connection at once; what the kernel has not taken is dropped."""
+        self._tls.stop()
+        if self._below is not None:
+            self._below.abort()
+
+    # What asyncio's own transport has besides, and others look at.
+
+    @property
+    def _protocol_paused(self) -> bool:
+        return self._tls.is_writing_paused
+
+    @property
+    def _ssl_protocol(self) -> _core.Tls:
+        return self._tls
+
+    def _force_close(self, exc: BaseException | None) -> None:
+        self._tls._force_close(exc)
+
+    def _test__append_write_backlog(self, data: bytes) -> None:
+        self._tls.queue_only(data)
+
+    # How it begins. Called by the native half, where nothing else is said.
+
+    def _stand_on(self, below: Any) -> None:
+        """Called by whoever makes the connection: this transport carries the encrypted bytes."""
+        self._below = below
+        self._tls.attach(below)
+
+    def _take_over(
+        self, below: Any, protocol: asyncio.BaseProtocol, *, server_side: bool
+    ) -> None:
+        """Put TLS between a connection's transport and its protocol, with all that is under way."""
+        # Paused before TLS is in place: it must not be given bytes before it is given its transport.
+        below.pause_reading()
+        if getattr(below, "_protocol_paused", False):
+            # The transport will tell TLS to resume, and TLS the protocol, which takes it only after a pause.
+            self._tls.pause_writing()
+            self._tls.note_writing_paused()
+        self._stand_on(below)
+        below.set_protocol(self._tls)
+        reader = getattr(protocol, "_stream_reader", None)
+        if server_side and isinstance(protocol, asyncio.StreamReaderProtocol) and reader is not None:
+            # A client may have sent the beginning of its handshake together with the last plain bytes.
+            self._tls.data_received(bytes(reader._buffer))
+            reader._buffer.clear()
+
+    def _begin_handshake(self) -> None:
+        loop = self._loop
+        if loop.get_debug():
+            logger.debug("%r starts SSL handshake", self)
+        self._handshake_begin = loop.time()
+        self._timer = loop.call_later(self._handshake_timeout, self._time_out_handshake)
+
+    def _time_out_handshake(self) -> None:
+        if self._tls.is_shaking_hands:
+            self._fatal_error(
+                ConnectionAbortedError(
+                    f"SSL handshake is taking longer than {self._handshake_timeout} seconds: "
+                    "aborting the connection"
+                )
+            )
+
+    def _finish_handshake(self) -> None:
+        self._stop_timer()
+        ssl_object = self._tls.ssl_object
+        try:
+            peercert = ssl_object.getpeercert()
+        except Exception as exc:  # noqa: BLE001 (whatever it is, there is no connection)
+            self._tls.stop()
+            self._fail_handshake(exc)
+            return
+        if self._loop.get_debug():
+            seconds = self._loop.time() - self._handshake_begin
+            logger.debug("%r: SSL handshake took %.1f ms", self, seconds * 1e3)
+        self._extra.update(  # type: ignore[attr-defined]
+            peercert=peercert,
+            cipher=ssl_object.cipher(),
+            compression=ssl_object.compression(),
+            ssl_object=ssl_object,
+        )
+        if not self._has_told_made:
+            self._has_told_made = True
+            self.get_protocol().connection_made(self)
+        self._wake_waiter(None)
+
+    def _fail_handshake(self, exc: Exception) -> None:
+        self._stop_timer()
+        is_certificate = isinstance(exc, ssl.CertificateError)
+        cause = " on verifying the certificate" if is_certificate else ""
+        self._fatal_error(exc, f"SSL handshake failed{cause}")
+        self._wake_waiter(exc)
+
+    # How it ends.
+
+    def _call_eof_received(self) -> None:
+        if not self._has_told_made or self._has_told_eof:
+            return
+        self._has_told_eof = True
+        try:
+            keeps_open = self.get_protocol().eof_received()  # type: ignore[attr-defined]
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:  # noqa: BLE001 (whatever it is, it is reported)
+            self._tls.stop()
+            self._fatal_error(exc, "Error calling eof_received()")
+        else:
+            if keeps_open:
+                logger.warning("returning true from eof_received() has no effect when using ssl")
+
+    def _start_shutdown_timer(self) -> None:
+        self._timer = self._loop.call_later(self._shutdown_timeout, self._time_out_shutdown)
+
+    def _time_out_shutdown(self) -> None:
+        if self._tls.is_saying_goodbye:
+            self._force_close(TimeoutError("SSL shutdown timed out"))
+
+    def _close_below(self) -> None:
+        self._stop_timer()
+        if self._below is not None:
+            self._loop.call_soon(self._below.close)
+
+    def _fail_truncated(self) -> None:
+        self._fatal_error(
+            ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
+        )
+
+    def _fatal_error(self, exc: BaseException, message: str = "Fatal error on transport") -> None:
+        if self._below is not None:
+            self._below._force_close(exc)
+        if isinstance(exc, OSError):
+            if self._loop.get_debug():
+                logger.debug("%r: %s", self, message, exc_info=exc)
+        elif not isinstance(exc, asyncio.CancelledError):
+            self._report(message, exc)
+
+    def _connection_lost(self, exc: Exception | None) -> None:
+        """The transport below is lost."""
+        self._is_open = False
+        self._stop_timer()
+        reason = exc
+        if "ssl_object" not in self._extra:  # type: ignore[attr-defined]
+            reason = exc or ConnectionError("Connection lost before the TLS handshake")
+        self._wake_waiter(reason)
+        if self._has_told_made:
+            # Not by way of the loop once more: the transport below has come that way.
+            self.get_protocol().connection_lost(exc)
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def _wake_waiter(self, exc: BaseException | None) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is None or waiter.done():
+            return
+        if exc is None:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(exc)
+
+    # Flow control. Called by the native half.
+
+    def _pause_protocol(self) -> None:
+        try:
+            self.get_protocol().pause_writing()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:  # noqa: BLE001 (whatever it is, it is reported)
+            self._report("protocol.pause_writing() failed", exc)
+
+    def _resume_protocol(self) -> None:
+        try:
+            self.get_protocol().resume_writing()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:  # noqa: BLE001 (whatever it is, it is reported)
+            self._report("protocol.resume_writing() failed", exc)
+
+    def _report(self, message: str, exc: BaseException) -> None:
+        self._loop.call_exception_handler(
+            {
+                "message": message,
+                "exception": exc,
+                "transport": self,
+                "protocol": self.get_protocol(),
+            }
+        )
 
 
 def tls_over_socket(
@@ -140,7 +466,7 @@ def tls_over_socket(
     *,
     extra: dict[str, Any] | None = None,
     server: Server | None = None,
-) -> TlsConnection:
+) -> SSLTransport:
     """Start a TLS connection on a connected socket, which belongs to the transport once this returns.
 
     Args:
@@ -156,67 +482,12 @@ def tls_over_socket(
         ValueError: a timeout is not positive, or there is no context for the server side.
 
     """
-    engine = tls_engine(loop, protocol, settings, waiter, call_connection_made=True)
-    transport = engine._app_transport
+    transport = SSLTransport(loop, protocol, settings, waiter, tells_made=True)
     try:
-        below = StreamTransport(loop, sock, engine, extra=extra, server=server)
+        below = StreamTransport(loop, sock, transport._tls, extra=extra, server=server)
     except BaseException:
         # Never open, so there is nothing to warn about when it is collected.
-        transport._closed = True
+        transport._is_open = False
         raise
-    return TlsConnection(transport, below, engine)
-
-
-def tls_engine(
-    loop: Foundation,
-    protocol: asyncio.BaseProtocol,
-    settings: TlsSettings,
-    waiter: asyncio.Future[None] | None,
-    *,
-    call_connection_made: bool,
-) -> Any:
-    """Return a protocol for the lower transport that encrypts what the upper one writes, and the reverse.
-
-    Args:
-        loop: the running loop.
-        protocol: the protocol above.
-        settings: what this side is told.
-        waiter: completed after the handshake.
-        call_connection_made: whether `protocol` still has to hear of the connection.
-
-    Raises:
-        ValueError: a timeout is not positive, or there is no context for the server side.
-
-    """
-    # typeshed lacks the latest arguments of the class for some versions.
-    make: Any = sslproto.SSLProtocol
-    return make(
-        loop,
-        protocol,
-        settings.context,
-        waiter,
-        settings.server_side,
-        settings.server_hostname,
-        call_connection_made=call_connection_made,
-        ssl_handshake_timeout=settings.handshake_timeout,
-        ssl_shutdown_timeout=settings.shutdown_timeout,
-    )
-
-
-def _hand_over(
-    below: Any, protocol: asyncio.BaseProtocol, engine: Any, *, server_side: bool
-) -> None:
-    """Put the engine between a connection's transport and its protocol, with all that is under way."""
-    # Paused before the engine is in place: it must not be given bytes before it is given its transport.
-    below.pause_reading()
-    if getattr(below, "_protocol_paused", False):
-        # The transport will tell the engine to resume, which it takes only after a pause; and the engine will tell
-        # the protocol, which takes it only once.
-        engine.pause_writing()
-        engine._app_writing_paused = True
-    below.set_protocol(engine)
-    reader = getattr(protocol, "_stream_reader", None)
-    if server_side and isinstance(protocol, asyncio.StreamReaderProtocol) and reader is not None:
-        # A client may have sent the beginning of its handshake together with the last plain bytes.
-        engine._incoming.write(reader._buffer)
-        reader._buffer.clear()
+    transport._stand_on(below)
+    return transport

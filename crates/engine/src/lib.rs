@@ -3,7 +3,7 @@
 //! [`turn`] holds the one order in which things happen. Everything else is a part that it asks:
 //! [`ready`] (what runs next), [`timers`] (what runs later), [`sources`] (what waits for the
 //! kernel), [`inbox`] (what other threads left), [`waker`] (how they end a sleep) and [`pool`]
-//! (where blocking calls go). The owner of a loop implements [`turn::Host`].
+//! (where blocking calls go). [`records`] finds the seams in a TLS stream. The owner of a loop implements [`turn::Host`].
 
 pub mod clock;
 mod closable;
@@ -14,6 +14,7 @@ pub mod pipes;
 pub mod pool;
 pub mod reactor;
 pub mod ready;
+pub mod records;
 pub mod sockets;
 pub mod sources;
 mod sync;

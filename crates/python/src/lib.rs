@@ -37,6 +37,8 @@ mod _core {
     use crate::transports::datagram::DatagramEndpoint;
     #[pymodule_export]
     use crate::transports::stream::Stream;
+    #[pymodule_export]
+    use crate::transports::tls::Tls;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -17,3 +17,4 @@ pub(crate) mod raising;
 pub(crate) mod recursion;
 pub(crate) mod refcount;
 pub(crate) mod registry;
+pub(crate) mod window;

@@ -11,4 +11,5 @@ pub(crate) mod outgoing;
 mod pipe;
 mod reading;
 pub(crate) mod stream;
+pub(crate) mod tls;
 mod writing;

@@ -45,6 +45,12 @@ impl Outgoing {
         }
     }
 
+    /// The first chunk, and how much of it is gone already.
+    pub(crate) fn first(&self, py: Python<'_>) -> Option<(Py<PyBytes>, usize)> {
+        let first = self.chunks.front()?;
+        Some((first.clone_ref(py), self.offset))
+    }
+
     /// Drops what is left.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
@@ -88,7 +94,7 @@ impl Outgoing {
     }
 
     /// Takes the first `sent` bytes out.
-    fn advance(&mut self, py: Python<'_>, mut sent: usize) {
+    pub(crate) fn advance(&mut self, py: Python<'_>, mut sent: usize) {
         self.size -= sent;
         while let Some(first) = self.chunks.front() {
             let left = first.as_bytes(py).len() - self.offset;

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::channel::{Failure, Role};
 use super::stream::{Receiver, Stream, Telling};
+use super::tls::Tls;
 use crate::errors::os_error;
 use crate::event_loop::{SCRATCH_SIZE, ends_the_loop};
 use crate::raw::{bytes, context};
@@ -94,6 +95,7 @@ impl Stream {
         match receiver {
             Receiver::Data => self.read_data(slf, protocol),
             Receiver::Buffer => self.read_into_buffer(slf, protocol),
+            Receiver::Tls => self.read_for_tls(slf, protocol),
         }
     }
 
@@ -168,9 +170,41 @@ impl Stream {
         }))
     }
 
+    /// Encrypted bytes are decrypted right out of the loop's scratch memory.
+    fn read_for_tls(&self, slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let tls = protocol.cast::<Tls>()?;
+        let received = self.event_loop.get().with_scratch(py, |scratch| {
+            let attempt = borrow_fd(self.fd)
+                .and_then(|socket| sockets::recv_into(socket, scratch))
+                .map_err(|errno| os_error(py, errno));
+            match attempt {
+                Ok(Attempt::Done(0)) => Ok(Received::EndOfStream),
+                Ok(Attempt::Done(count)) => {
+                    let arrived = scratch.get(..count).unwrap_or_default();
+                    let called =
+                        context::run_in(py, &self.context, || tls.get().receive(tls, arrived));
+                    Ok(Received::Data(called))
+                }
+                Ok(Attempt::WouldBlock) => Ok(Received::Nothing),
+                Err(error) => Err(error),
+            }
+        });
+        match received {
+            Ok(Received::Data(called)) => self.check_call(
+                py,
+                called,
+                "Fatal error: protocol.buffer_updated() call failed.",
+            ),
+            Ok(Received::EndOfStream) => self.read_eof(slf, protocol),
+            Ok(Received::Nothing) => Ok(()),
+            Err(error) => self.fail(py, error, "Fatal read error on socket transport"),
+        }
+    }
+
     fn read_into_buffer(&self, slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
-        let lent = context::run_in(py, &self.context, || lend_buffer(protocol));
+        let lent = context::run_in(py, &self.context, || lend_buffer(protocol, -1));
         let view = match lent {
             Ok(view) => view,
             Err(error) => {
@@ -248,9 +282,12 @@ impl Stream {
 }
 
 /// The memory that a buffered protocol wants to be filled next.
-fn lend_buffer(protocol: &Bound<'_, PyAny>) -> PyResult<PyUntypedBuffer> {
+pub(super) fn lend_buffer(
+    protocol: &Bound<'_, PyAny>,
+    size_hint: isize,
+) -> PyResult<PyUntypedBuffer> {
     let py = protocol.py();
-    let buffer = protocol.call_method1(intern!(py, "get_buffer"), (-1,))?;
+    let buffer = protocol.call_method1(intern!(py, "get_buffer"), (size_hint,))?;
     if buffer.len()? == 0 {
         return Err(PyRuntimeError::new_err(
             "get_buffer() returned an empty buffer",

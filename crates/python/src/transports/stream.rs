@@ -25,6 +25,7 @@ use rustix::net;
 use super::channel::{Channel, Failure, Role};
 use super::outgoing::Outgoing;
 use super::reading::ReadSize;
+use super::tls::Tls;
 use crate::addresses;
 use crate::errors::os_error;
 use crate::event_loop::{EventLoop, Trust, Watcher};
@@ -41,6 +42,8 @@ pub(super) enum Receiver {
     Data,
     /// `get_buffer` and `buffer_updated`.
     Buffer,
+    /// TLS, natively.
+    Tls,
 }
 
 /// What the loop thread changes.
@@ -249,10 +252,12 @@ impl Stream {
         })
     }
 
-    fn receiver_of(protocol: &Bound<'_, PyAny>) -> PyResult<Receiver> {
+    pub(super) fn receiver_of(protocol: &Bound<'_, PyAny>) -> PyResult<Receiver> {
         static BUFFERED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         let buffered = BUFFERED.import(protocol.py(), "asyncio", "BufferedProtocol")?;
-        Ok(if protocol.is_instance(buffered)? {
+        Ok(if protocol.is_instance_of::<Tls>() {
+            Receiver::Tls
+        } else if protocol.is_instance(buffered)? {
             Receiver::Buffer
         } else {
             Receiver::Data
@@ -365,7 +370,7 @@ impl Stream {
     }
 
     /// Whether the transport is closing or closed.
-    fn is_closing(&self, py: Python<'_>) -> bool {
+    pub(super) fn is_closing(&self, py: Python<'_>) -> bool {
         self.with(py, |state| state.is_closing)
     }
 

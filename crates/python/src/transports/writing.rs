@@ -13,7 +13,8 @@ use rustix::io::Errno;
 
 use super::channel::{Failure, Role};
 use super::pipe;
-use super::stream::{Stream, Telling};
+use super::stream::{Receiver, Stream, Telling};
+use super::tls::Tls;
 use crate::errors::os_error;
 
 /// More than this many bytes are not held back: one call for so much is as cheap as two.
@@ -137,6 +138,39 @@ impl Stream {
         }
     }
 
+    /// Queues bytes for sending.
+    pub(super) fn write_bytes(slf: &Bound<'_, Self>, data: &Bound<'_, PyBytes>) -> PyResult<()> {
+        let verdict = slf.get().queue(slf.py(), std::iter::once(data.clone()))?;
+        Self::follow(slf, &verdict)
+    }
+
+    /// Whether the kernel has refused bytes that are still queued.
+    pub(super) fn is_blocked(&self, py: Python<'_>) -> bool {
+        self.with(py, |state| !state.outgoing.is_empty() && !state.is_held)
+    }
+
+    /// Whether the kernel has everything that was written.
+    pub(super) fn is_drained(&self, py: Python<'_>) -> bool {
+        self.with(py, |state| state.outgoing.is_empty())
+    }
+
+    /// TLS above learns that the kernel has everything.
+    fn tell_tls(&self, py: Python<'_>) -> PyResult<()> {
+        let is_due = self.with(py, |state| {
+            state.receiver == Receiver::Tls && state.outgoing.is_empty()
+        });
+        if !is_due {
+            return Ok(());
+        }
+        match self.protocol(py) {
+            Some(protocol) => {
+                let tls = protocol.bind(py).cast::<Tls>()?;
+                tls.get().lower_drained(tls)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The turn ends: what was held back goes out.
     pub(crate) fn flush_held(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         if self.with(slf.py(), |state| state.is_held) {
@@ -182,6 +216,7 @@ impl Stream {
         let py = slf.py();
         self.unwatch(py, Direction::Write, Telling::AtOnce);
         self.resume_protocol(py)?;
+        self.tell_tls(py)?;
         let (is_closing, shuts_down, waiter) = self.with(py, |state| {
             // The protocol may have written again while it was told to go on.
             if !state.outgoing.is_empty() {
@@ -300,8 +335,7 @@ impl Stream {
         if is_pipe && data.as_bytes().is_empty() {
             return Ok(());
         }
-        let verdict = slf.get().queue(slf.py(), std::iter::once(data))?;
-        Self::follow(slf, &verdict)
+        Self::write_bytes(slf, &data)
     }
 
     /// Queues an iterable of chunks for sending.
