@@ -12,8 +12,8 @@ use super::session::Progress;
 use super::{Phase, Tls};
 use crate::transports::writing::snapshot;
 
-/// How much is encrypted before it is handed on: four of the largest records.
-const PIECE_MAX: usize = 64 * 1024;
+/// How much is encrypted before it is handed on: the largest record, so that the memory in use stays in the cache.
+const PIECE_MAX: usize = 16 * 1024;
 /// After this many writes to a lost connection each further one is logged (asyncio's value).
 const LOST_WRITES_SILENT_MAX: u32 = 5;
 const FATAL: &str = "Fatal error on SSL protocol";
