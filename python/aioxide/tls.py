@@ -125,6 +125,9 @@ class Tls(Foundation):
             )
         if not getattr(transport, "_start_tls_compatible", False):
             raise TypeError(f"transport {transport!r} is not supported by start_tls()")
+        if transport.is_closing():
+            # It reads no more, so that no handshake could ever end.
+            raise ConnectionError("Connection lost before the TLS handshake")
         below: Any = transport
         settings = TlsSettings(
             sslcontext, server_side, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout
