@@ -13,7 +13,7 @@ from asyncio.log import logger
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from aioxide.tls import TlsSettings, SSLTransport, tls_over_socket
+from aioxide.tls import SSLTransport, TlsSettings, tls_over_socket
 from aioxide.transports import StreamTransport
 
 if TYPE_CHECKING:

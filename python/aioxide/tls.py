@@ -298,9 +298,7 @@ class SSLTransport(asyncio.Transport):
         self._below = below
         self._tls.attach(below)
 
-    def _take_over(
-        self, below: Any, protocol: asyncio.BaseProtocol, *, server_side: bool
-    ) -> None:
+    def _take_over(self, below: Any, protocol: asyncio.BaseProtocol, *, server_side: bool) -> None:
         """Put TLS between a connection's transport and its protocol, with all that is under way."""
         # Paused before TLS is in place: it must not be given bytes before it is given its transport.
         below.pause_reading()
@@ -311,7 +309,11 @@ class SSLTransport(asyncio.Transport):
         self._stand_on(below)
         below.set_protocol(self._tls)
         reader = getattr(protocol, "_stream_reader", None)
-        if server_side and isinstance(protocol, asyncio.StreamReaderProtocol) and reader is not None:
+        if (
+            server_side
+            and isinstance(protocol, asyncio.StreamReaderProtocol)
+            and reader is not None
+        ):
             # A client may have sent the beginning of its handshake together with the last plain bytes.
             self._tls.data_received(bytes(reader._buffer))
             reader._buffer.clear()
@@ -487,7 +489,8 @@ def tls_over_socket(
     """
     transport = SSLTransport(loop, protocol, settings, waiter, tells_made=True)
     try:
-        below = StreamTransport(loop, sock, transport._tls, extra=extra, server=server)
+        tls: Any = transport._tls
+        below = StreamTransport(loop, sock, tls, extra=extra, server=server)
     except BaseException:
         # Never open, so there is nothing to warn about when it is collected.
         transport._is_open = False

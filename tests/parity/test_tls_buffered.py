@@ -22,9 +22,7 @@ class Filler(asyncio.BufferedProtocol):
         self.transport: Any = None
         self.pauses = False
         self.eof = False
-        self.lost: asyncio.Future[BaseException | None] = (
-            asyncio.get_running_loop().create_future()
-        )
+        self.lost: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._grown = asyncio.Event()
 
     def connection_made(self, transport: Any) -> None:

@@ -30,7 +30,7 @@ async def test_close_says_goodbye_after_the_data(loop: Loop) -> None:
 @pytest.mark.parametrize("end", ["close", "abort"])
 async def test_connection_lost_is_called_once_and_never_from_within(loop: Loop, end: str) -> None:
     protocol = Recorder()
-    async with peer_of(protocol) as (transport, peer):
+    async with peer_of(protocol) as (transport, _peer):
         getattr(transport, end)()
         assert "lost" not in protocol.events
         transport.abort()

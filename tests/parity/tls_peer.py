@@ -15,7 +15,9 @@ from .support import Loop, Recorder, client_tls, server_tls, tcp_sockets
 class Peer:
     """One side of a TLS connection over a plain socket."""
 
-    def __init__(self, loop: Loop, sock: socket.socket, context: ssl.SSLContext, **how: Any) -> None:
+    def __init__(
+        self, loop: Loop, sock: socket.socket, context: ssl.SSLContext, **how: Any
+    ) -> None:
         self.loop = loop
         self.sock = sock
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
