@@ -15,6 +15,7 @@ pub(crate) mod iteration;
 pub(crate) mod lifecycle;
 pub(crate) mod raising;
 pub(crate) mod recursion;
+pub(crate) mod openssl;
 pub(crate) mod refcount;
 pub(crate) mod registry;
 pub(crate) mod window;

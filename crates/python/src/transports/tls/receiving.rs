@@ -93,8 +93,10 @@ impl Tls {
         py: Python<'py>,
         record: &[u8],
     ) -> (Option<Bound<'py, PyBytes>>, Ending) {
-        let fed = self.session.feed(py, record);
-        match fed.and_then(|()| self.session.read(py, record.len())) {
+        let read = self
+            .session
+            .with_input(py, record, || self.session.read(py, record.len()));
+        match read {
             Ok(Progress::Done(data)) if data.as_bytes().is_empty() => (None, Ending::Goodbye),
             Ok(Progress::Done(data)) => (Some(data), Ending::Nothing),
             Ok(Progress::WantsInput) => (None, Ending::Nothing),
@@ -113,12 +115,11 @@ impl Tls {
         let data = bytes::bytes_filled(py, length_max, |memory| {
             let mut length = 0;
             while let Some(group) = self.next_group(py, &mut arrived) {
-                let fed = self.session.feed(py, &group.bytes);
                 let free = memory.get_mut(length..).unwrap_or_default();
-                let (count, ended) = match fed {
-                    Ok(()) => self.read_into(py, free, group.records),
-                    Err(error) => (0, Ending::Error(error)),
-                };
+                let read = self.session.with_input(py, &group.bytes, || {
+                    Ok(self.read_into(py, free, group.records))
+                });
+                let (count, ended) = read.unwrap_or_else(|error| (0, Ending::Error(error)));
                 length += count;
                 if !matches!(ended, Ending::Nothing) {
                     ending = ended;

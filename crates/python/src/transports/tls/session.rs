@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
 
+use crate::raw::openssl::Wire;
 use crate::raw::window;
 
 /// How far a step of the conversation got.
@@ -21,19 +22,30 @@ pub(super) enum Progress<T> {
     WantsInput,
 }
 
-/// An `ssl.SSLObject` between two `ssl.MemoryBIO`.
+/// An `ssl.SSLObject`, and the encrypted bytes on both sides of it.
 pub(crate) struct Session {
     /// What users see.
     object: Py<PyAny>,
     /// What is asked to read and write: the built-in object inside of `object`, which spares a Python
     /// frame, or `object` itself if it is of a class with methods of its own.
     channel: Py<PyAny>,
+    /// Its methods, which are looked up once.
+    read: Py<PyAny>,
+    write: Py<PyAny>,
     /// Whether `channel` is the built-in object, to which memory can be lent.
     is_builtin: bool,
-    /// Encrypted bytes on their way in.
-    incoming: Py<PyAny>,
-    /// Encrypted bytes on their way out.
-    outgoing: Py<PyAny>,
+    encrypted: Encrypted,
+}
+
+/// Where encrypted bytes pass between OpenSSL and us.
+enum Encrypted {
+    /// A BIO of our own, which spares copies.
+    Wire(Wire),
+    /// The `ssl.MemoryBIO` that `object` was made with.
+    Memory {
+        incoming: Py<PyAny>,
+        outgoing: Py<PyAny>,
+    },
 }
 
 /// Tells «the peer has to say something first» from errors, as asyncio does.
@@ -80,13 +92,21 @@ impl Session {
         let builtin = object.getattr_opt("_sslobj")?;
         let builtin = builtin.filter(|_| is_plain(object).unwrap_or(false));
         let is_builtin = builtin.is_some();
+        let encrypted = match builtin.as_ref().and_then(Wire::under) {
+            Some(wire) => Encrypted::Wire(wire),
+            None => Encrypted::Memory {
+                incoming: incoming.clone().unbind(),
+                outgoing: outgoing.clone().unbind(),
+            },
+        };
         let channel = builtin.unwrap_or_else(|| object.clone());
         Ok(Self {
+            read: channel.getattr("read")?.unbind(),
+            write: channel.getattr("write")?.unbind(),
             object: object.clone().unbind(),
             channel: channel.unbind(),
             is_builtin,
-            incoming: incoming.clone().unbind(),
-            outgoing: outgoing.clone().unbind(),
+            encrypted,
         })
     }
 
@@ -110,22 +130,40 @@ impl Session {
         progress(py, said.map(drop))
     }
 
-    /// Takes in encrypted bytes.
+    /// Takes in encrypted bytes, and calls `read`, which may read of them.
+    pub(super) fn with_input<R>(
+        &self,
+        py: Python<'_>,
+        bytes: &[u8],
+        read: impl FnOnce() -> PyResult<R>,
+    ) -> PyResult<R> {
+        match &self.encrypted {
+            Encrypted::Wire(wire) => wire.with_input(bytes, read),
+            Encrypted::Memory { incoming, .. } => {
+                window::lend_readable(py, bytes, |bytes| {
+                    incoming
+                        .bind(py)
+                        .call_method1(intern!(py, "write"), (bytes,))
+                        .map(drop)
+                })?;
+                read()
+            }
+        }
+    }
+
+    /// Takes in encrypted bytes, to be read later.
     pub(super) fn feed(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<()> {
-        window::lend_readable(py, bytes, |bytes| {
-            self.incoming
-                .bind(py)
-                .call_method1(intern!(py, "write"), (bytes,))
-                .map(drop)
-        })
+        self.with_input(py, bytes, || Ok(()))
     }
 
     /// How many encrypted bytes have been taken in and not been read.
     pub(super) fn unread(&self, py: Python<'_>) -> PyResult<usize> {
-        self.incoming
-            .bind(py)
-            .getattr(intern!(py, "pending"))?
-            .extract()
+        match &self.encrypted {
+            Encrypted::Wire(wire) => Ok(wire.unread()),
+            Encrypted::Memory { incoming, .. } => {
+                incoming.bind(py).getattr(intern!(py, "pending"))?.extract()
+            }
+        }
     }
 
     /// How many bytes could be read, as far as is known without reading: an upper bound.
@@ -145,9 +183,9 @@ impl Session {
         length: usize,
     ) -> PyResult<Progress<Bound<'py, PyBytes>>> {
         let read = self
-            .channel
+            .read
             .bind(py)
-            .call_method1(intern!(py, "read"), (length,))
+            .call1((length,))
             .and_then(|data| Ok(data.cast_into::<PyBytes>()?));
         progress(py, read)
     }
@@ -161,9 +199,9 @@ impl Session {
         let length = memory.len();
         if self.is_builtin {
             let read = window::lend_writable(py, memory, |memory| {
-                self.channel
+                self.read
                     .bind(py)
-                    .call_method1(intern!(py, "read"), (length, memory))?
+                    .call1((length, memory))?
                     .extract::<usize>()
             });
             return progress(py, read);
@@ -187,9 +225,9 @@ impl Session {
         data: &Bound<'_, PyAny>,
     ) -> PyResult<Progress<usize>> {
         let written = self
-            .channel
+            .write
             .bind(py)
-            .call_method1(intern!(py, "write"), (data,))
+            .call1((data,))
             .and_then(|count| count.extract::<usize>());
         progress(py, written)
     }
@@ -198,10 +236,7 @@ impl Session {
     pub(super) fn write_slice(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<Progress<usize>> {
         if self.is_builtin {
             let written = window::lend_readable(py, bytes, |bytes| {
-                self.channel
-                    .bind(py)
-                    .call_method1(intern!(py, "write"), (bytes,))?
-                    .extract::<usize>()
+                self.write.bind(py).call1((bytes,))?.extract::<usize>()
             });
             return progress(py, written);
         }
@@ -213,8 +248,11 @@ impl Session {
         &self,
         py: Python<'py>,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let bytes = self
-            .outgoing
+        let outgoing = match &self.encrypted {
+            Encrypted::Wire(wire) => return Ok(wire.take_outgoing(py)),
+            Encrypted::Memory { outgoing, .. } => outgoing,
+        };
+        let bytes = outgoing
             .bind(py)
             .call_method0(intern!(py, "read"))?
             .cast_into::<PyBytes>()?;
@@ -224,7 +262,14 @@ impl Session {
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.object)?;
         visit.call(&self.channel)?;
-        visit.call(&self.incoming)?;
-        visit.call(&self.outgoing)
+        visit.call(&self.read)?;
+        visit.call(&self.write)?;
+        match &self.encrypted {
+            Encrypted::Wire(_) => Ok(()),
+            Encrypted::Memory { incoming, outgoing } => {
+                visit.call(incoming)?;
+                visit.call(outgoing)
+            }
+        }
     }
 }
