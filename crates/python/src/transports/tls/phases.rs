@@ -89,7 +89,8 @@ impl Tls {
     pub(super) fn settle_eof(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let is_due = self.with(py, |state| {
-            state.phase == Phase::Open && state.has_eof && !state.has_unread
+            let is_read = !state.has_unread && !state.is_read_paused;
+            state.phase == Phase::Open && state.has_eof && is_read
         });
         if !is_due {
             return Ok(());
