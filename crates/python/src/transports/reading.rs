@@ -175,8 +175,9 @@ impl Stream {
         let py = slf.py();
         let tls = protocol.cast::<Tls>()?;
         let received = self.event_loop.get().with_scratch(py, |scratch| {
-            let attempt = borrow_fd(self.fd)
-                .and_then(|socket| sockets::recv_into(socket, scratch))
+            let attempt = self
+                .channel
+                .receive_into(self.fd, scratch)
                 .map_err(|errno| os_error(py, errno));
             match attempt {
                 Ok(Attempt::Done(0)) => Ok(Received::EndOfStream),
