@@ -111,7 +111,10 @@ impl Library {
             .and_then(|class| class.getattr("__basicsize__"))
             .and_then(|size| size.extract())
             .ok()?;
-        if cfg!(Py_GIL_DISABLED) || size_of::<usize>() != 8 || !KNOWN_SIZES.contains(&size) {
+        if cfg!(any(Py_GIL_DISABLED, Py_3_15))
+            || size_of::<usize>() != 8
+            || !KNOWN_SIZES.contains(&size)
+        {
             return None;
         }
         let path: PathBuf = module.getattr("__file__").ok()?.extract().ok()?;
