@@ -49,6 +49,11 @@ EXAMPLES = (
     Example("awaitable_objects"),
     Example("http_as_completed", needs=("aiohttp",)),
     Example("http_server", needs=("aiohttp",)),
+    Example("https_client_certificates", needs=("aiohttp",)),
+    Example("websocket_echo", needs=("aiohttp",)),
     Example("quart_planets", needs=("aiohttp", "hypercorn", "quart")),
     Example("aiofile_read_write", needs=("aiofile",)),
+    Example("smtp_starttls"),
+    Example("dns_service"),
+    Example("pip_storm", needs=("pip",)),
 )
