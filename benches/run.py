@@ -3,15 +3,16 @@
 import argparse
 import datetime
 import itertools
+import ssl
 import sys
 from collections.abc import Iterator
 
-from suite import machine, peers, tables
+from suite import machine, native, peers, tables
 from suite.child import ChildError
 from suite.loadgen import LoadgenError, build
 from suite.measure import Conditions, measure, probe
 from suite.results import Results
-from suite.rows import ROWS, MemoryRow, Row, TcpRow
+from suite.rows import ROWS, LoopRow, MemoryRow, Row, ServerRow
 
 
 def main() -> None:
@@ -24,6 +25,10 @@ def main() -> None:
     about: dict[str, object] = {**machine.describe(), "load before": machine.load()}
     loops = _working_loops(options.loops, about)
     conditions = _conditions(options, rows)
+    about |= {
+        "compiler of the floor": conditions.native.compiler,
+        "OpenSSL of Python": ssl.OPENSSL_VERSION,
+    }
     about |= {"rounds": str(options.rounds), "conditions": str(conditions)}
 
     results = Results()
@@ -42,7 +47,7 @@ def main() -> None:
 
 def _command_line() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="about two minutes; wide spreads")
+    parser.add_argument("--quick", action="store_true", help="some minutes; wide spreads")
     parser.add_argument("--rows", default="", metavar="A,B", help="rows or groups by part of name")
     parser.add_argument("--loops", default="", metavar="A,B", help="these loops only")
     parser.add_argument("--rounds", type=int, help="over all loops (default 5; 3 with --quick)")
@@ -78,12 +83,12 @@ def _working_loops(chosen: str, about: dict[str, object]) -> list[str]:
 
 def _conditions(options: argparse.Namespace, rows: list[Row]) -> Conditions:
     loadgen = None
-    if any(isinstance(row, TcpRow) for row in rows):
+    if any(isinstance(row, ServerRow) and row.transport != "tls" for row in rows):
         print("Building the load generator …", file=sys.stderr)
         try:
             loadgen = build()
         except LoadgenError as reason:
-            sys.exit(f"The TCP rows need the load generator: {reason}")
+            sys.exit(f"The rows with servers need the load generator: {reason}")
     server_core, client_core = machine.cores()
     if server_core == client_core:
         print("Only one core: server and load share it.", file=sys.stderr)
@@ -95,7 +100,20 @@ def _conditions(options: argparse.Namespace, rows: list[Row]) -> Conditions:
         server_core=server_core,
         client_core=client_core,
         loadgen=loadgen,
+        native=native.build(_programs_in_c(rows)),
     )
+
+
+def _programs_in_c(rows: list[Row]) -> set[str]:
+    """Return the names of the programs that *rows* need: their floors, and the load for TLS."""
+    names: set[str] = set()
+    for row in rows:
+        if isinstance(row, LoopRow) and row.floor is not None:
+            names.add(row.floor[0])
+        elif isinstance(row, ServerRow):
+            names |= {row.floor} if row.floor is not None else set()
+            names |= {native.TLS_LOAD} if row.transport == "tls" else set()
+    return names
 
 
 def _measure_all(
@@ -116,12 +134,14 @@ def _measure_all(
 
 
 def _interleaved(rows: list[Row], loops: list[str], rounds: int) -> Iterator[tuple[Row, str]]:
-    """Yield each row on all loops, one after the other, and in the next round in another order."""
+    """Yield each row on all loops and its floor, one after the other, in each round in another order."""
     for turn, row in itertools.product(range(rounds), rows):
         if turn and isinstance(row, MemoryRow):
             continue
-        first = turn % len(loops)
-        for loop in loops[first:] + loops[:first]:
+        has_floor = not isinstance(row, MemoryRow) and row.floor is not None
+        runners = [*loops, peers.FLOOR] if has_floor else loops
+        first = turn % len(runners)
+        for loop in runners[first:] + runners[:first]:
             yield row, loop
 
 

@@ -91,4 +91,9 @@ class Child:
 
 def python(module: str, *arguments: str) -> Child:
     """Start a module of the suite on this interpreter."""
-    return Child([sys.executable, "-m", module, *arguments])
+    return Child(python_command(module, *arguments))
+
+
+def python_command(module: str, *arguments: str) -> list[str]:
+    """Return the command line that runs a module of the suite on this interpreter."""
+    return [sys.executable, "-m", module, *arguments]

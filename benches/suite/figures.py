@@ -55,7 +55,17 @@ class Ratio:
         if not ours or not theirs:
             return None
         best = min(theirs, key=lambda loop: statistics.median(theirs[loop]))
-        pairs = [peer / own for peer, own in zip(theirs[best], ours, strict=False) if own]
+        return cls._of_pairs(theirs[best], ours, best)
+
+    @classmethod
+    def to_floor(cls, results: Results, row: str, name: str) -> Self | None:
+        """Compare with the same program in C, in the same way."""
+        floor = results.figures(row, peers.FLOOR, name)
+        return cls._of_pairs(floor, results.figures(row, peers.SUBJECT, name), peers.FLOOR)
+
+    @classmethod
+    def _of_pairs(cls, theirs: list[float], ours: list[float], peer: str) -> Self | None:
+        pairs = [other / own for other, own in zip(theirs, ours, strict=False) if own]
         if not pairs:
             return None
-        return cls(statistics.median(pairs), min(pairs), max(pairs), best)
+        return cls(statistics.median(pairs), min(pairs), max(pairs), peer)

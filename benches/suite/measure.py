@@ -1,13 +1,16 @@
 """Measure one row on one loop, once, in fresh processes."""
 
 import json
+import os
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from suite import child
+from suite import child, peers, servers
 from suite.child import Child, ChildError
+from suite.native import TLS_LOAD, Programs
 from suite.results import Sample
-from suite.rows import LoopRow, MemoryRow, Row, TcpRow
+from suite.rows import LoopRow, MemoryRow, Row, ServerRow
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,9 @@ class Conditions:
     #: The core of the process under test, and that of the load generator.
     server_core: int
     client_core: int
-    #: The load generator's binary. Where it was built is no part of a result.
+    #: The load generator's binary, and what is in C. Where they were built is no part of a result.
     loadgen: Path | None = field(repr=False)
+    native: Programs = field(repr=False)
 
 
 def probe(loop: str) -> str:
@@ -36,14 +40,16 @@ def probe(loop: str) -> str:
 
 
 def measure(row: Row, loop: str, conditions: Conditions) -> Sample:
-    """Measure *row* on *loop*; ChildError says why it cannot be done."""
+    """Measure *row* on *loop*, which may be the floor; ChildError says why it cannot be done."""
     if isinstance(row, LoopRow):
-        return _measure_in_process(
-            row, loop, row.whole(int(row.count * conditions.scale)), conditions
-        )
+        count = row.whole(int(row.count * conditions.scale))
+        if loop == peers.FLOOR:
+            return _measure_in_c(row, count, conditions)
+        return _measure_in_process(row, loop, count, conditions)
     if isinstance(row, MemoryRow):
         return _measure_in_process(row, loop, int(row.count * conditions.scale), conditions)
-    return _measure_server(row, loop, conditions)
+    with tempfile.TemporaryDirectory() as folder:
+        return _measure_server(row, loop, os.path.join(folder, "socket"), conditions)
 
 
 def _measure_in_process(
@@ -60,18 +66,28 @@ def _measure_in_process(
         return Sample(**json.loads(process.read()))
 
 
-def _measure_server(row: TcpRow, loop: str, conditions: Conditions) -> Sample:
-    with child.python(
-        "suite.server_child", loop, row.server, f"--core={conditions.server_core}"
-    ) as server:
+def _measure_in_c(row: LoopRow, count: int, conditions: Conditions) -> Sample:
+    assert row.floor is not None
+    program, *arguments = row.floor
+    with Child(
+        conditions.native.command(
+            program, conditions.server_core, count, conditions.repeat, *arguments
+        )
+    ) as process:
+        return Sample(**json.loads(process.read()))
+
+
+def _measure_server(row: ServerRow, loop: str, path: str, conditions: Conditions) -> Sample:
+    with Child(_server_command(row, loop, path, conditions)) as server:
         port = server.read()
-        with Child(_loadgen_command(row, port, conditions)) as load:
+        with Child(_load_command(row, port, path, conditions)) as load:
             try:
                 load.read()
                 before = json.loads(server.ask("report"))
                 seen = json.loads(load.ask("go"))
             except ChildError as failure:
                 raise ChildError(_root_cause(server, failure)) from None
+            # While the clients are still connected: the end of their connections is no request.
             after = json.loads(server.ask("report"))
     if after["unexpected"]:
         raise ChildError(after["unexpected"][0])
@@ -89,9 +105,27 @@ def _measure_server(row: TcpRow, loop: str, conditions: Conditions) -> Sample:
     return Sample(figures)
 
 
-def _loadgen_command(row: TcpRow, port: str, conditions: Conditions) -> list[str]:
+def _server_command(row: ServerRow, loop: str, path: str, conditions: Conditions) -> list[str]:
+    if loop == peers.FLOOR:
+        assert row.floor is not None
+        needed = {"tls": [str(servers.CERTIFICATE)], "unix": [path]}
+        arguments = needed.get(row.transport, [])
+        return conditions.native.command(row.floor, conditions.server_core, *arguments)
+    return child.python_command(
+        "suite.server_child",
+        loop,
+        row.server,
+        f"--core={conditions.server_core}",
+        f"--transport={row.transport}",
+        f"--path={path}",
+    )
+
+
+def _load_command(row: ServerRow, port: str, path: str, conditions: Conditions) -> list[str]:
+    address = f"127.0.0.1:{port}"
+    addresses = {"unix": f"unix:{path}", "udp": f"udp:{address}"}
     options = {
-        "--address": f"127.0.0.1:{port}",
+        "--address": addresses.get(row.transport, address),
         "--clients": row.clients,
         "--request": row.request,
         "--reply": row.reply,
@@ -101,7 +135,10 @@ def _loadgen_command(row: TcpRow, port: str, conditions: Conditions) -> list[str
         "--window-ms": conditions.window_ms,
         "--core": conditions.client_core,
     }
-    return [str(conditions.loadgen), *(str(word) for pair in options.items() for word in pair)]
+    words = [str(word) for pair in options.items() for word in pair]
+    if row.transport == "tls":
+        return conditions.native.command(TLS_LOAD, *words)
+    return [str(conditions.loadgen), *words]
 
 
 def _root_cause(server: Child, seen_by_clients: ChildError) -> str:

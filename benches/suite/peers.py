@@ -9,6 +9,9 @@ from collections.abc import Callable
 #: The loop that the others are peers of.
 SUBJECT = "aioxide"
 
+#: What takes the place of a loop's name in rows that have the same program in C.
+FLOOR = "floor in C"
+
 #: Name of each loop and where its factory is, in the order of the tables.
 FACTORIES = {
     "asyncio": "asyncio:new_event_loop",

@@ -6,12 +6,15 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Literal
 
-from suite import memory, schedule, tasks, threads, timers, trees
+from suite import memory, pipes, processes, schedule, tasks, threads, timers, trees
 
 #: A sync program is called with the loop, the count and the stopwatch; an async one runs on the loop.
 Program = Callable[..., None] | Callable[..., Awaitable[None]]
 
 KIB = 1024
+
+#: How the clients of a server reach it.
+Transport = Literal["tcp", "tls", "unix", "udp"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class LoopRow:
     check: Callable[[AbstractEventLoop], str | None] | None = None
     #: Operations that are done together: no repetition, however quick the run, does a part of them.
     batch: int = 1
+    #: The same in C, and its arguments after those that all such programs have.
+    floor: tuple[str, ...] | None = None
 
     def whole(self, count: int) -> int:
         """Return the least number of operations that can be done and is not below *count* or 100."""
@@ -48,7 +53,7 @@ class MemoryRow:
 
 
 @dataclass(frozen=True)
-class TcpRow:
+class ServerRow:
     """A server in one process, loaded from another."""
 
     #: As in the tables.
@@ -56,6 +61,7 @@ class TcpRow:
     group: str
     #: A key of ``servers.PROGRAMS``.
     server: str
+    #: Of datagrams: how many are in flight on the one socket.
     clients: int
     #: Bytes.
     request: int
@@ -64,20 +70,29 @@ class TcpRow:
     lifetime: Literal["kept", "per-request"] = "kept"
     #: How long each client rests between a reply and its next request, in microseconds.
     pause_us: int = 0
+    transport: Transport = "tcp"
+    #: The same server in C.
+    floor: str | None = None
 
 
-Row = LoopRow | MemoryRow | TcpRow
+Row = LoopRow | MemoryRow | ServerRow
 
-#: Titles of the groups, in the order of the tables, and what one operation is called.
+#: Titles of the groups, in the order of the tables, and what one operation is called, and many.
 GROUPS = {
-    "schedule": ("Ready callbacks", "callback"),
-    "timers": ("Timers", "timer"),
-    "threads": ("Other threads", "call"),
-    "tasks": ("Tasks and futures", "operation"),
-    "trees": ("Trees of tasks", "task"),
-    "memory": ("Memory", "task"),
-    "tcp": ("TCP echo", "request"),
-    "reply": ("TCP replies and connections", "request"),
+    "schedule": ("Ready callbacks", "callback", "callbacks"),
+    "timers": ("Timers", "timer", "timers"),
+    "threads": ("Other threads", "call", "calls"),
+    "tasks": ("Tasks and futures", "operation", "operations"),
+    "trees": ("Trees of tasks", "task", "tasks"),
+    "memory": ("Memory", "task", "tasks"),
+    "tcp": ("TCP echo", "request", "requests"),
+    "reply": ("TCP replies and connections", "request", "requests"),
+    "tls": ("TLS echo", "request", "requests"),
+    "handshake": ("TLS connections", "connection", "connections"),
+    "unix": ("Unix echo", "request", "requests"),
+    "datagrams": ("UDP echo", "datagram", "datagrams"),
+    "processes": ("Subprocesses", "subprocess", "subprocesses"),
+    "pipes": ("Pipes", "MiB", "MiB"),
 }
 
 _LOOP_ROWS = (
@@ -164,7 +179,7 @@ _ECHO_SERVERS = {
 _PAUSE_US = 100
 
 _ECHO_ROWS = tuple(
-    TcpRow(
+    ServerRow(
         f"{title}, {size // KIB} KiB, {clients} client{'s' if clients > 1 else ''}",
         "tcp",
         server,
@@ -179,14 +194,93 @@ _ECHO_ROWS = tuple(
 )
 
 _REPLY_ROWS = (
-    TcpRow("1 KiB as one write, 64 clients", "reply", "reply-once", 64, 64, KIB),
-    TcpRow("1 KiB as header and body, 64 clients", "reply", "reply-twice", 64, 64, KIB),
-    TcpRow(
+    ServerRow("1 KiB as one write, 64 clients", "reply", "reply-once", 64, 64, KIB),
+    ServerRow("1 KiB as header and body, 64 clients", "reply", "reply-twice", 64, 64, KIB),
+    ServerRow(
         "connection for each request, 64 clients", "reply", "protocol", 64, 64, 64, "per-request"
     ),
 )
 
-ROWS: tuple[Row, ...] = _LOOP_ROWS + _TREE_ROWS + _MEMORY_ROWS + _ECHO_ROWS + _REPLY_ROWS
+_TLS_ROWS = tuple(
+    ServerRow(
+        f"TLS, {size // KIB} KiB, {clients} client{'s' if clients > 1 else ''}",
+        "tls",
+        "tls",
+        clients,
+        size,
+        size,
+        pause_us=_PAUSE_US if clients == 1 else 0,
+        transport="tls",
+        floor="tls_echo",
+    )
+    for size in (1 * KIB, 100 * KIB)
+    for clients in (1, 32)
+)
+
+_HANDSHAKE_ROWS = (
+    ServerRow(
+        "TLS handshake, one byte, end; 8 clients",
+        "handshake",
+        "tls",
+        8,
+        1,
+        1,
+        "per-request",
+        transport="tls",
+        floor="tls_echo",
+    ),
+)
+
+_UNIX_ROWS = tuple(
+    ServerRow(
+        f"Unix, {size // KIB} KiB, {clients} client{'s' if clients > 1 else ''}",
+        "unix",
+        "unix",
+        clients,
+        size,
+        size,
+        pause_us=_PAUSE_US if clients == 1 else 0,
+        transport="unix",
+        floor="unix_echo",
+    )
+    for size, clients in ((1 * KIB, 1), (1 * KIB, 64), (100 * KIB, 64))
+)
+
+_DATAGRAM_ROWS = tuple(
+    ServerRow(
+        f"512 B, {window} in flight",
+        "datagrams",
+        "datagrams",
+        window,
+        512,
+        512,
+        pause_us=_PAUSE_US if window == 1 else 0,
+        transport="udp",
+        floor="datagram_echo",
+    )
+    for window in (1, 32)
+)
+
+_PROCESS_ROWS = (
+    LoopRow("start and wait", "processes", processes.spawn, 500, floor=("spawn", "0")),
+    LoopRow(
+        "start and wait, 2 GiB resident",
+        "processes",
+        processes.spawn_beside_much,
+        200,
+        floor=("spawn", str(processes.MUCH)),
+    ),
+)
+
+_PIPE_ROWS = (
+    LoopRow("pipe, written and read", "pipes", pipes.there, 1_000, floor=("pipe",)),
+    LoopRow("to cat and back, streams", "pipes", pipes.there_and_back, 300),
+)
+
+ROWS: tuple[Row, ...] = (
+    *(_LOOP_ROWS + _TREE_ROWS + _MEMORY_ROWS + _ECHO_ROWS + _REPLY_ROWS),
+    *(_TLS_ROWS + _HANDSHAKE_ROWS + _UNIX_ROWS + _DATAGRAM_ROWS + _PROCESS_ROWS + _PIPE_ROWS),
+)
 
 
 def row_named(name: str) -> Row:

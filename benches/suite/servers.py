@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import cast
 
 #: What one read may bring: the largest request of the rows.
@@ -11,6 +13,19 @@ READ_MAX = 100 * 1024
 BACKLOG = 1024
 REQUEST_LEN = 64
 HEADER, BODY = bytes(128), bytes(896)
+#: A key on P-256 and its certificate, for these rows only.
+CERTIFICATE = Path(__file__).resolve().parent.parent / "native" / "localhost.pem"
+
+
+def bound(transport: str, path: str) -> socket.socket:
+    """Return the socket that a server is to serve on, bound, and listening unless it is for datagrams."""
+    if transport == "udp":
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        datagrams.bind(("127.0.0.1", 0))
+        return datagrams
+    if transport == "unix":
+        return socket.create_server(path, family=socket.AF_UNIX, backlog=BACKLOG)
+    return socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
 
 
 class Echo(asyncio.Protocol):
@@ -76,6 +91,21 @@ class ReplyTwice(Reply):
         self.transport.write(BODY)
 
 
+class DatagramEcho(asyncio.DatagramProtocol):
+    """Sends each datagram back to where it came from."""
+
+    transport: asyncio.DatagramTransport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        # Not every loop's transports are subclasses of asyncio's, so this is not checked.
+        self.transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """Send it back."""
+        self.transport.sendto(data, addr)
+
+
 async def _echo_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while data := await reader.read(READ_MAX):
         writer.write(data)
@@ -109,17 +139,37 @@ async def _serve_sockets(listener: socket.socket) -> None:
 
 
 def _serving(factory: Callable[[], asyncio.BaseProtocol]) -> Callable[..., Awaitable[None]]:
-    async def serve(listener: socket.socket) -> None:
+    async def serve(listener: socket.socket, context: ssl.SSLContext | None = None) -> None:
         # A server that nobody refers to would be closed.
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(factory, sock=listener, backlog=BACKLOG)
+        server = await loop.create_server(factory, sock=listener, backlog=BACKLOG, ssl=context)
         await asyncio.Event().wait()
         server.close()
 
     return serve
 
 
-#: Each serves on the listening socket it is given, for ever.
+async def _serve_tls(listener: socket.socket) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    await _serving(Echo)(listener, context)
+
+
+async def _serve_unix(listener: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_unix_server(Echo, sock=listener, backlog=BACKLOG)
+    await asyncio.Event().wait()
+    server.close()
+
+
+async def _serve_datagrams(bound: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(DatagramEcho, sock=bound)
+    await asyncio.Event().wait()
+    transport.close()
+
+
+#: Each serves on the socket it is given, for ever.
 PROGRAMS: dict[str, Callable[[socket.socket], Awaitable[None]]] = {
     "protocol": _serving(Echo),
     "buffered": _serving(BufferedEcho),
@@ -127,4 +177,7 @@ PROGRAMS: dict[str, Callable[[socket.socket], Awaitable[None]]] = {
     "sockets": _serve_sockets,
     "reply-once": _serving(Reply),
     "reply-twice": _serving(ReplyTwice),
+    "tls": _serve_tls,
+    "unix": _serve_unix,
+    "datagrams": _serve_datagrams,
 }

@@ -17,7 +17,7 @@ _FAULTS_WORTH_A_NOTE = 0.5
 class _Figures:
     """One table of a group."""
 
-    #: With ``{}`` for the name of one operation.
+    #: With ``{0}`` for the name of one operation, and ``{1}`` for that of many.
     title: str
     #: The figure of a sample; of all of them less is better.
     name: str
@@ -39,16 +39,18 @@ def _rate(nanoseconds: float) -> str:
     per_second = 1e9 / nanoseconds
     if per_second >= 1e6:
         return f"{per_second / 1e6:.2f} M"
-    return f"{per_second / 1e3:.1f} k"
+    if per_second >= 1e4:
+        return f"{per_second / 1e3:.1f} k"
+    return f"{per_second:.0f}"
 
 
 def _mib(size: float) -> str:
     return f"{size / 2**20:.1f}"
 
 
-_CPU = _Figures("CPU time of the whole process for one {}", "cpu_ns", _duration)
-_RATE = _Figures("{}s per second, by the clock", "wall_ns", _rate)
-_WAITING = _Figures("resident bytes of one {} that waits", "waiting_bytes", "{:.0f}".format)
+_CPU = _Figures("CPU time of the whole process for one {0}", "cpu_ns", _duration)
+_RATE = _Figures("{1} per second, by the clock", "wall_ns", _rate)
+_WAITING = _Figures("resident bytes of one {0} that waits", "waiting_bytes", "{:.0f}".format)
 _LEFT = _Figures(
     "resident MiB more than at first, once all have ended", "left_bytes", _mib, is_compared=False
 )
@@ -58,14 +60,18 @@ _LEFT_AGAIN = _Figures(
     _mib,
     is_compared=False,
 )
-_P50 = _Figures("latency of one {}, median", "p50_ns", _duration)
-_P99 = _Figures("latency of one {}, 99 % are below", "p99_ns", _duration)
+_P50 = _Figures("latency of one {0}, median", "p50_ns", _duration)
+_P99 = _Figures("latency of one {0}, 99 % are below", "p99_ns", _duration)
 
 #: Those of the groups that do not only have times and rates.
 _TABLES = {
     "memory": (_WAITING, _LEFT, _LEFT_AGAIN),
     "tcp": (_CPU, _RATE, _P50, _P99),
     "reply": (_CPU, _RATE, _P50, _P99),
+    "tls": (_CPU, _RATE, _P50, _P99),
+    "handshake": (_CPU, _RATE, _P50, _P99),
+    "unix": (_CPU, _RATE, _P50, _P99),
+    "datagrams": (_CPU, _RATE, _P50, _P99),
 }
 
 
@@ -74,12 +80,12 @@ def render(results: Results, rows: Iterable[Row], loops: list[str]) -> str:
     rows = list(rows)
     notes: list[str] = []
     parts: list[str] = []
-    for group, (title, operation) in GROUPS.items():
+    for group, (title, one, many) in GROUPS.items():
         names = [row.name for row in rows if row.group == group]
         if not names:
             continue
         for table in _TABLES.get(group, (_CPU, _RATE)):
-            heading = f"{title}: {table.title.format(operation)}"
+            heading = f"{title}: {table.title.format(one, many)}"
             parts.append(_table(heading, table, results, names, loops, notes))
     parts.append(_behind(results, rows, loops))
     parts.extend(f"[{number}] {note}" for number, note in enumerate(notes, 1))
@@ -94,11 +100,17 @@ def _table(
     loops: list[str],
     notes: list[str],
 ) -> str:
-    lines = [["", *loops, f"{peers.SUBJECT} / best peer"]]
+    has_floor = any(results.has(name, peers.FLOOR, table.name) for name in names)
+    columns = [*loops, peers.FLOOR] if has_floor else loops
+    floor_title = [f"{peers.SUBJECT} / floor"] if has_floor else []
+    lines = [["", *columns, *floor_title, f"{peers.SUBJECT} / best peer"]]
     for name in names:
-        if not any(results.has(name, loop, table.name) for loop in loops):
+        if not any(results.has(name, loop, table.name) for loop in columns):
             continue
-        cells = [_cell(table, results, name, loop, notes) for loop in loops]
+        cells = [_cell(table, results, name, loop, notes) for loop in columns]
+        if has_floor:
+            to_floor = Ratio.to_floor(results, name, table.name)
+            cells.append(_NONE if to_floor is None else f"{to_floor.median:.2f}")
         ratio = Ratio.of(results, name, loops, table.name) if table.is_compared else None
         lines.append([name, *cells, _ratio(ratio)])
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::net::SocketAddrV4;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -14,12 +15,38 @@ pub(crate) enum Lifetime {
     PerRequest,
 }
 
+/// Where the server is, and over what it is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// A TCP port.
+    Tcp(SocketAddrV4),
+    /// A Unix stream socket.
+    Unix(PathBuf),
+    /// A UDP port.
+    Udp(SocketAddrV4),
+}
+
+impl FromStr for Address {
+    type Err = std::net::AddrParseError;
+
+    /// `127.0.0.1:80`, `unix:` and a path, or `udp:127.0.0.1:80`.
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = word.strip_prefix("unix:") {
+            return Ok(Self::Unix(path.into()));
+        }
+        match word.strip_prefix("udp:") {
+            Some(address) => address.parse().map(Self::Udp),
+            None => word.parse().map(Self::Tcp),
+        }
+    }
+}
+
 /// Everything the command line decides.
 #[derive(Debug)]
 pub(crate) struct Arguments {
     /// The server.
-    pub(crate) address: SocketAddrV4,
-    /// How many clients run at the same time, each with at most one request in flight.
+    pub(crate) address: Address,
+    /// How many clients run at the same time, each with at most one request in flight. Over UDP they share a socket.
     pub(crate) clients: usize,
     /// Bytes in a request.
     pub(crate) request_len: usize,
@@ -76,7 +103,7 @@ fn required<T: FromStr<Err: Display>>(name: &str, value: Option<&str>) -> Result
 
 #[cfg(test)]
 mod tests {
-    use super::{Arguments, Lifetime};
+    use super::{Address, Arguments, Lifetime};
 
     fn parse(line: &str) -> Result<Arguments, String> {
         Arguments::parse(line.split_whitespace().map(String::from))
@@ -93,6 +120,16 @@ mod tests {
             (arguments.lifetime, arguments.core),
             (Lifetime::Kept, Some(1))
         );
+        Ok(())
+    }
+
+    #[test]
+    fn an_address_says_over_what_the_server_is_reached() -> Result<(), std::net::AddrParseError> {
+        let there = "127.0.0.1:80".parse()?;
+        assert_eq!("127.0.0.1:80".parse(), Ok(Address::Tcp(there)));
+        assert_eq!("udp:127.0.0.1:80".parse(), Ok(Address::Udp(there)));
+        assert_eq!("unix:/a".parse(), Ok(Address::Unix("/a".into())));
+        assert!("udp:/a".parse::<Address>().is_err());
         Ok(())
     }
 

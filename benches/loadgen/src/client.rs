@@ -3,12 +3,14 @@
 //! All states are in two counters: bytes of the request sent, bytes of the reply received. Sockets are non-blocking and
 //! watched edge-triggered, so each call goes on until the kernel has nothing more for it.
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 /// What is sent, and what must come back; one for all clients.
 #[derive(Debug)]
@@ -35,6 +37,11 @@ impl Exchange {
         }
     }
 
+    /// The bytes of each request.
+    pub(crate) fn request(&self) -> &[u8] {
+        &self.request
+    }
+
     /// Whether `chunk` may stand at `offset` of a reply.
     fn accepts(&self, offset: usize, chunk: &[u8]) -> bool {
         let end = offset + chunk.len();
@@ -53,7 +60,7 @@ pub(crate) enum Progress {
 /// One connection and its request in flight.
 #[derive(Debug)]
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: OwnedFd,
     /// Bytes of the current request already sent.
     sent: usize,
     /// Bytes of the current reply already received.
@@ -65,26 +72,34 @@ pub(crate) struct Client {
 impl Client {
     /// Begin to connect from `source`, without waiting for it.
     pub(crate) fn connecting(source: Ipv4Addr, server: SocketAddrV4) -> io::Result<Self> {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket =
-            rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+        let socket = new_socket(AddressFamily::INET)?;
         rustix::net::bind(&socket, &SocketAddrV4::new(source, 0))?;
         match rustix::net::connect(&socket, &server) {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(errno) => return Err(errno.into()),
         }
-        let stream = TcpStream::from(socket);
-        stream.set_nodelay(true)?;
-        Ok(Self {
+        rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
+        Ok(Self::idle(socket))
+    }
+
+    /// Connect to a Unix socket, which takes no time.
+    pub(crate) fn connected(server: &Path) -> io::Result<Self> {
+        let socket = new_socket(AddressFamily::UNIX)?;
+        rustix::net::connect(&socket, &SocketAddrUnix::new(server)?)?;
+        Ok(Self::idle(socket))
+    }
+
+    fn idle(stream: OwnedFd) -> Self {
+        Self {
             stream,
             sent: 0,
             received: 0,
             begin: None,
-        })
+        }
     }
 
-    pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
+    pub(crate) fn stream(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 
     /// Start a request that counts as begun at `now`.
@@ -105,17 +120,15 @@ impl Client {
         };
         self.send(exchange)?;
         while self.received < exchange.reply_len {
-            let count = match self.stream.read(scratch) {
+            let count = match rustix::io::read(&self.stream, &mut *scratch) {
                 Ok(0) => {
                     return Err(io::Error::other(
                         "the server closed a connection in the middle of a reply",
                     ));
                 }
                 Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Ok(Progress::Waiting);
-                }
-                Err(error) => return Err(error),
+                Err(Errno::AGAIN) => return Ok(Progress::Waiting),
+                Err(errno) => return Err(errno.into()),
             };
             if !exchange.accepts(self.received, &scratch[..count]) {
                 return Err(io::Error::other("the server sent a wrong reply"));
@@ -136,14 +149,24 @@ impl Client {
 
     fn send(&mut self, exchange: &Exchange) -> io::Result<()> {
         while self.sent < exchange.request.len() {
-            match self.stream.write(&exchange.request[self.sent..]) {
+            match rustix::io::write(&self.stream, &exchange.request[self.sent..]) {
                 Ok(count) => self.sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
+                Err(Errno::AGAIN) => break,
+                Err(errno) => return Err(errno.into()),
             }
         }
         Ok(())
     }
+}
+
+fn new_socket(family: AddressFamily) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    Ok(rustix::net::socket_with(
+        family,
+        SocketType::STREAM,
+        flags,
+        None,
+    )?)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
@@ -11,7 +11,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
-use crate::arguments::{Arguments, Lifetime};
+use crate::arguments::{Address, Arguments, Lifetime};
 use crate::client::{Client, Exchange, Progress};
 use crate::histogram::Histogram;
 
@@ -27,7 +27,7 @@ const NO_WAIT: Timespec = Timespec {
     tv_nsec: 0,
 };
 /// A server that answers nothing for this long has lost a wake-up; say so instead of waiting for ever.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// The clients and what they exchange.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(crate) struct Load {
     lifetime: Lifetime,
     /// How long a client rests between a reply and its next request.
     pause: Duration,
-    server: SocketAddrV4,
+    server: Address,
     scratch: Vec<u8>,
 }
 
@@ -52,7 +52,7 @@ impl Load {
             exchange: Exchange::new(arguments.request_len, arguments.reply_len),
             lifetime: arguments.lifetime,
             pause: arguments.pause,
-            server: arguments.address,
+            server: arguments.address.clone(),
             scratch: vec![0; SCRATCH_LEN],
         };
         for index in 0..arguments.clients {
@@ -138,8 +138,13 @@ impl Load {
     /// Each client has a loopback address of its own: with one for all, a row with a connection per request would soon
     /// run out of ports, which stay taken for a minute after their connection.
     fn connect(&self, index: usize) -> io::Result<Client> {
-        let host = u8::try_from(index + 1).map_err(io::Error::other)?;
-        let client = Client::connecting(Ipv4Addr::new(127, 0, 1, host), self.server)?;
+        let client = match &self.server {
+            Address::Unix(path) => Client::connected(path)?,
+            Address::Tcp(server) | Address::Udp(server) => {
+                let host = u8::try_from(index + 1).map_err(io::Error::other)?;
+                Client::connecting(Ipv4Addr::new(127, 0, 1, host), *server)?
+            }
+        };
         let events = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         epoll::add(
             &self.poll,
