@@ -13,13 +13,18 @@ from asyncio.log import logger
 from typing import TYPE_CHECKING, Any
 
 from aioxide import _core
+from aioxide.owning_transport import OwningTransport
 
 if TYPE_CHECKING:
     from aioxide.pipes import Pipes
 
 
-class PipeTransport(asyncio.BaseTransport):
+class PipeTransport(OwningTransport):
     """What both ends of a pipe have in common."""
+
+    _fatal_text = "Fatal error on pipe transport"
+
+    _native: _core.Stream
 
     # Of the class, too: an object whose making failed is asked for it as it goes.
     _pipe: Any = None
@@ -32,10 +37,10 @@ class PipeTransport(asyncio.BaseTransport):
         fd: int,
     ) -> None:
         super().__init__({"pipe": pipe})
-        self._loop: Pipes | None = loop
+        self._loop = loop
         self._fileno = fd
         self._pipe = pipe
-        self._stream = stream
+        self._native = stream
         # Instance attributes, not methods, so that a call enters no Python frame.
         self.close = stream.close  # type: ignore[method-assign]
         self.is_closing = stream.is_closing  # type: ignore[method-assign]
@@ -64,66 +69,16 @@ class PipeTransport(asyncio.BaseTransport):
     def _describe_activity(self) -> str:
         raise NotImplementedError
 
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        """The protocol of this end."""
-        return self._stream.get_protocol()  # type: ignore[return-value]
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Hands this end to another protocol."""
-        self._stream.set_protocol(protocol)
-
     # Called by the native half.
-
-    def _fatal_error(
-        self, exc: BaseException, message: str = "Fatal error on pipe transport"
-    ) -> None:
-        loop = self._loop
-        if loop is not None:
-            if self._is_expected(exc):
-                if loop.get_debug():
-                    logger.debug("%r: %s", self, message, exc_info=exc)
-            else:
-                self._report(message, exc)
-        self._stream._force_close(exc)
-
-    def _is_expected(self, exc: BaseException) -> bool:
-        """Tell whether an error is no more than the other end's way to go."""
-        raise NotImplementedError
-
-    def _report(self, message: str, exc: BaseException) -> None:
-        if self._loop is not None:
-            self._loop.call_exception_handler(
-                {
-                    "message": message,
-                    "exception": exc,
-                    "transport": self,
-                    "protocol": self.get_protocol(),
-                }
-            )
 
     def _note_peer_closed(self) -> None:
         """Called in debug mode."""
         logger.info("%r was closed by peer", self)
 
-    def _schedule_connection_lost(self, exc: Exception | None) -> None:
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon(self._call_connection_lost, exc, context=self._stream.context)
-        else:
-            self._release()
-
-    def _call_connection_lost(self, exc: Exception | None) -> None:
-        try:
-            protocol = self.get_protocol()
-            if protocol is not None:
-                protocol.connection_lost(exc)
-        finally:
-            self._release()
-
     def _release(self) -> None:
         """Lets go of everything; the file is closed exactly once, here."""
         pipe, self._pipe = self._pipe, None
-        self._stream.detach()
+        self._native.detach()
         self._loop = None
         if pipe is not None:
             pipe.close()
@@ -134,7 +89,7 @@ class PipeTransport(asyncio.BaseTransport):
 
     def _outlive_loop(self) -> None:
         """The loop is closed, and this end is not: its file may be others' too, and nobody will watch it any more."""
-        self._stream.retire()
+        self._native.retire()
         del self.close
 
 
@@ -161,7 +116,7 @@ class ReadPipeTransport(PipeTransport, asyncio.ReadTransport):
 
     def is_reading(self) -> bool:
         """Whether incoming data is being read."""
-        return self._stream.is_reading()
+        return self._native.is_reading()
 
     def _is_expected(self, exc: BaseException) -> bool:
         # A terminal whose other side is closed.
@@ -174,7 +129,7 @@ class ReadPipeTransport(PipeTransport, asyncio.ReadTransport):
     def _schedule_eof_received(self) -> None:
         loop, protocol = self._loop, self.get_protocol()
         if loop is not None and protocol is not None:
-            loop.call_soon(protocol.eof_received, context=self._stream.context)  # type: ignore[attr-defined]
+            loop.call_soon(protocol.eof_received, context=self._native.context)  # type: ignore[attr-defined]
 
 
 class WritePipeTransport(PipeTransport, asyncio.WriteTransport):
@@ -209,44 +164,19 @@ class WritePipeTransport(PipeTransport, asyncio.WriteTransport):
 
     def get_write_buffer_size(self) -> int:
         """How many bytes wait for the kernel to take them."""
-        return self._stream.get_write_buffer_size()
+        return self._native.get_write_buffer_size()
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
         """The low- and the high-water mark, in bytes."""
-        return self._stream.get_write_buffer_limits()
+        return self._native.get_write_buffer_limits()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Sets the water marks, in bytes. Raises `ValueError` unless high >= low >= 0."""
-        self._stream.set_write_buffer_limits(high, low)
+        self._native.set_write_buffer_limits(high, low)
 
     def abort(self) -> None:
         """Closes the pipe at once; what the kernel has not taken is dropped."""
         if self._loop is not None and self._loop.is_closed():
             self._release()
         else:
-            self._stream.abort()
-
-    @property
-    def _protocol_paused(self) -> bool:
-        return self._stream.is_writing_paused
-
-    def _is_expected(self, exc: BaseException) -> bool:
-        return isinstance(exc, OSError)
-
-    # Called by the native half.
-
-    def _pause_protocol(self) -> None:
-        try:
-            self.get_protocol().pause_writing()
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as exc:  # noqa: BLE001 (whatever it is, it is reported)
-            self._report("protocol.pause_writing() failed", exc)
-
-    def _resume_protocol(self) -> None:
-        try:
-            self.get_protocol().resume_writing()
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as exc:  # noqa: BLE001 (whatever it is, it is reported)
-            self._report("protocol.resume_writing() failed", exc)
+            self._native.abort()
