@@ -22,10 +22,14 @@ static inline int bind_to_loopback(int fd) {
     return ntohs(address.sin_port);
 }
 
+static inline void control(int epoll, int operation, int fd, unsigned events, void *data) {
+    struct epoll_event event = {.events = events | EPOLLET, .data.ptr = data};
+    require(epoll_ctl(epoll, operation, fd, &event) == 0, "epoll_ctl");
+}
+
 // Edges, in both directions: a connection is registered once and never changed.
 static inline void watch(int epoll, int fd, void *data) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = data};
-    require(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl");
+    control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, data);
 }
 
 // Returns a connection that waits, or -1 if none does.

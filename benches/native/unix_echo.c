@@ -13,6 +13,12 @@ struct connection {
 };
 
 static char buffer[READ_MAX];
+static int epoll;
+
+// Room to write is watched for only when it is needed: on a Unix socket it is an edge whenever the peer has read.
+static void watch_for(int operation, struct connection *connection, unsigned events) {
+    control(epoll, operation, connection->fd, events | EPOLLRDHUP, connection);
+}
 
 static void end(struct connection *connection) {
     close(connection->fd);
@@ -41,6 +47,8 @@ static void proceed(struct connection *connection) {
         }
         connection->left_len -= sent;
         memmove(connection->left, connection->left + sent, connection->left_len);
+        if (!connection->left_len)
+            watch_for(EPOLL_CTL_MOD, connection, EPOLLIN);
     }
     while (!connection->left_len) {
         ssize_t count = recv(connection->fd, buffer, sizeof buffer, 0);
@@ -56,6 +64,7 @@ static void proceed(struct connection *connection) {
             if (!connection->left)
                 require((connection->left = malloc(READ_MAX)) != NULL, "malloc");
             memcpy(connection->left, buffer + sent, connection->left_len);
+            watch_for(EPOLL_CTL_MOD, connection, EPOLLIN | EPOLLOUT);
         } else if (count < READ_MAX) {
             // A short read emptied the socket; the next bytes are a new edge.
             return;
@@ -72,7 +81,7 @@ int main(int argc, char **argv) {
     strncpy(address.sun_path, argv[2], sizeof address.sun_path - 1);
     require(bind(listener, (struct sockaddr *)&address, sizeof address) == 0, "bind");
     require(listen(listener, BACKLOG) == 0, "listen");
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    epoll = epoll_create1(EPOLL_CLOEXEC);
     watch(epoll, listener, NULL);
     serve_at(0);
     for (;;) {
@@ -87,7 +96,7 @@ int main(int argc, char **argv) {
                 struct connection *connection = calloc(1, sizeof *connection);
                 require(connection != NULL, "calloc");
                 connection->fd = fd;
-                watch(epoll, fd, connection);
+                watch_for(EPOLL_CTL_ADD, connection, EPOLLIN);
             }
         }
     }

@@ -1,5 +1,6 @@
 """A child process that is talked to in lines, and the reason why it failed when it does."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -49,8 +50,9 @@ class Child:
     ) -> None:
         self._alarm.cancel()
         self._process.kill()
-        # Also waits for the process and closes the pipes.
-        self._process.__exit__(kind, error, traceback)
+        # Also waits for the process and closes the pipes, of which one may still hold what nobody read.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.__exit__(kind, error, traceback)
         self._errors.close()
 
     def read(self) -> str:

@@ -31,12 +31,14 @@ class LoopRow:
     check: Callable[[AbstractEventLoop], str | None] | None = None
     #: Operations that are done together: no repetition, however quick the run, does a part of them.
     batch: int = 1
+    #: Operations that every repetition does, however quick the run.
+    count_min: int = 100
     #: The same in C, and its arguments after those that all such programs have.
     floor: tuple[str, ...] | None = None
 
     def whole(self, count: int) -> int:
-        """Return the least number of operations that can be done and is not below *count* or 100."""
-        return -(-max(count, 100) // self.batch) * self.batch
+        """Return the least number of operations that can be done, not below *count* or the minimum."""
+        return -(-max(count, self.count_min) // self.batch) * self.batch
 
 
 @dataclass(frozen=True)
@@ -262,12 +264,20 @@ _DATAGRAM_ROWS = tuple(
 )
 
 _PROCESS_ROWS = (
-    LoopRow("start and wait", "processes", processes.spawn, 500, floor=("spawn", "0")),
+    LoopRow(
+        "start and wait",
+        "processes",
+        processes.spawn,
+        500,
+        count_min=20,
+        floor=("spawn", "0"),
+    ),
     LoopRow(
         "start and wait, 2 GiB resident",
         "processes",
         processes.spawn_beside_much,
         200,
+        count_min=20,
         floor=("spawn", str(processes.MUCH)),
     ),
 )
