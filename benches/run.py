@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from suite import machine, native, peers, tables
-from suite.child import ChildError
+from suite.child import PATIENCE_S, ChildError
 from suite.loadgen import LoadgenError, build
 from suite.measure import Conditions, measure, probe
 from suite.results import Results
@@ -97,6 +97,7 @@ def _conditions(options: argparse.Namespace, rows: list[Row]) -> Conditions:
         repeat=3,
         warm_up_ms=100 if options.quick else 300,
         window_ms=200 if options.quick else 1000,
+        patience_s=30.0 if options.quick else PATIENCE_S,
         server_core=server_core,
         client_core=client_core,
         loadgen=loadgen,

@@ -12,8 +12,8 @@ from typing import Self
 
 #: Where ``suite`` can be imported from.
 _BENCHES = Path(__file__).resolve().parent.parent
-#: No row takes nearly as long; a child that does has hung.
-_PATIENCE_S = 120.0
+#: Seconds. No row of a full run takes nearly as long; a child that does has hung.
+PATIENCE_S = 120.0
 
 
 class ChildError(Exception):
@@ -23,7 +23,7 @@ class ChildError(Exception):
 class Child:
     """A child process with its standard input and output; killed when its ``with`` block ends."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], patience_s: float = PATIENCE_S) -> None:
         # A file, not a pipe: nobody reads while the child runs, and a full pipe would stop it.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._process = subprocess.Popen(
@@ -35,7 +35,8 @@ class Child:
             text=True,
         )
         self._hung = False
-        self._alarm = threading.Timer(_PATIENCE_S, self._give_up)
+        self._patience_s = patience_s
+        self._alarm = threading.Timer(patience_s, self._give_up)
         self._alarm.daemon = True
         self._alarm.start()
 
@@ -80,7 +81,7 @@ class Child:
     def _reason(self) -> str:
         status = self._process.wait()
         if self._hung:
-            return f"no answer within {_PATIENCE_S:.0f} s"
+            return f"no answer within {self._patience_s:.0f} s"
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").splitlines()
         # The frame that an exception group is printed in is no reason, and warnings are those of the end.
@@ -89,11 +90,6 @@ class Child:
         if status < 0:
             return f"killed by {signal.Signals(-status).name}" + (f": {said[-1]}" if said else "")
         return said[-1] if said else f"ended with status {status}"
-
-
-def python(module: str, *arguments: str) -> Child:
-    """Start a module of the suite on this interpreter."""
-    return Child(python_command(module, *arguments))
 
 
 def python_command(module: str, *arguments: str) -> list[str]:

@@ -24,6 +24,8 @@ class Conditions:
     #: How long a server is loaded before, and while, the figures count.
     warm_up_ms: int
     window_ms: int
+    #: After which a child counts as hung.
+    patience_s: float
     #: The core of the process under test, and that of the load generator.
     server_core: int
     client_core: int
@@ -34,7 +36,7 @@ class Conditions:
 
 def probe(loop: str) -> str:
     """Return the version of *loop* that works here; ChildError says why none does."""
-    with child.python("suite.loop_child", loop, "--probe") as process:
+    with Child(child.python_command("suite.loop_child", loop, "--probe")) as process:
         version: str = json.loads(process.read())["version"]
         return version
 
@@ -55,32 +57,32 @@ def measure(row: Row, loop: str, conditions: Conditions) -> Sample:
 def _measure_in_process(
     row: LoopRow | MemoryRow, loop: str, count: int, conditions: Conditions
 ) -> Sample:
-    with child.python(
+    command = child.python_command(
         "suite.loop_child",
         loop,
         f"--row={row.name}",
         f"--count={count}",
         f"--repeat={conditions.repeat}",
         f"--core={conditions.server_core}",
-    ) as process:
+    )
+    with Child(command, conditions.patience_s) as process:
         return Sample(**json.loads(process.read()))
 
 
 def _measure_in_c(row: LoopRow, count: int, conditions: Conditions) -> Sample:
     assert row.floor is not None
     program, *arguments = row.floor
-    with Child(
-        conditions.native.command(
-            program, conditions.server_core, count, conditions.repeat, *arguments
-        )
-    ) as process:
+    command = conditions.native.command(
+        program, conditions.server_core, count, conditions.repeat, *arguments
+    )
+    with Child(command, conditions.patience_s) as process:
         return Sample(**json.loads(process.read()))
 
 
 def _measure_server(row: ServerRow, loop: str, path: str, conditions: Conditions) -> Sample:
-    with Child(_server_command(row, loop, path, conditions)) as server:
+    with Child(_server_command(row, loop, path, conditions), conditions.patience_s) as server:
         port = server.read()
-        with Child(_load_command(row, port, path, conditions)) as load:
+        with Child(_load_command(row, port, path, conditions), conditions.patience_s) as load:
             try:
                 load.read()
                 before = json.loads(server.ask("report"))

@@ -157,7 +157,7 @@ def _tree(
     return LoopRow(name, "trees", program, trees.TREE, check, batch=trees.TREE)
 
 
-_TREE_ROWS = (
+_TREE_ROWS: tuple[LoopRow, ...] = (
     _tree("async_tree_none", trees.gather_tree),
     _tree("async_tree_none_tg", trees.group_tree),
 )
