@@ -129,6 +129,8 @@ class Carrier:
     data_error_is_fatal = True
     # What is logged of writes that go nowhere.
     drop_warning = "socket.send() raised exception."
+    # What goes for every test of this carrier.
+    marks: tuple[pytest.MarkDecorator, ...] = ()
 
     @asynccontextmanager
     async def connected(
@@ -210,6 +212,9 @@ async def _over_tls(
 
 class _TlsInTls(_Tls):
     name = "tls in tls"
+    marks = (
+        pytest.mark.asyncio_bug("TLS over TLS is a TypeError to abort", on=[(3, 11), (3, 12)]),
+    )
 
     async def _connect(self, client: Callable[[], P], server: Callable[[], Q]) -> Link[P, Q]:
         loop = asyncio.get_running_loop()
@@ -313,9 +318,12 @@ def carriers(
             pytest.param(
                 carrier,
                 id=carrier.name.replace(" ", "-"),
-                marks=[pytest.mark.asyncio_bug(known[carrier.name], on=on)]
-                if carrier.name in known
-                else [],
+                marks=list(carrier.marks)
+                + [
+                    pytest.mark.asyncio_bug(reason, on=on)
+                    for name, reason in known.items()
+                    if name == carrier.name
+                ],
             )
             for carrier in CARRIERS
             if all(getattr(carrier, need) for need in needs)

@@ -87,7 +87,7 @@ async def test_transports_are_asyncios_and_can_be_keys(loop: Loop, carrier: Carr
         assert weakref.ref(near)() is near
 
 
-@carriers()
+@carriers(asyncio_bug={"stdio": "the watcher of children keeps them"}, on=[(3, 11)])
 @pytest.mark.parametrize("method", ["close", "abort"])
 async def test_a_closed_connection_is_collected(loop: Loop, carrier: Carrier, method: str) -> None:
     gone: list[weakref.ref[Any]] = []
