@@ -132,7 +132,8 @@ class ReadPipeTransport(PipeTransport, asyncio.ReadTransport):
             loop.call_soon(protocol.eof_received, context=self._native.context)  # type: ignore[attr-defined]
 
 
-class WritePipeTransport(PipeTransport, asyncio.WriteTransport):
+# A whole Transport, though it reads nothing: so is asyncio's, and programs ask for the class.
+class WritePipeTransport(PipeTransport, asyncio.Transport):
     """The writing end of a pipe, or what is written like one: a socket, a terminal.
 
     Made by `connect_write_pipe` and for subprocesses, never by users. The transport closes the file.
