@@ -306,10 +306,12 @@ impl Stream {
         }
     }
 
-    /// At the low-water mark a protocol that was asked to pause is told to go on.
+    /// At the low-water mark a protocol that was asked to pause is told to go on, but not if it has ended the
+    /// connection instead, and what it wrote was dropped.
     fn resume_protocol(&self, py: Python<'_>) -> PyResult<()> {
         let resumes = self.with(py, |state| {
-            let resumes = state.is_write_paused && state.outgoing.size() <= state.low_water;
+            let is_low = state.outgoing.size() <= state.low_water;
+            let resumes = state.is_write_paused && is_low && state.lost_count == 0;
             state.is_write_paused &= !resumes;
             resumes
         });
