@@ -18,6 +18,8 @@ mod task;
 mod transports;
 
 /// aioxide's native half. Use it through the package `aioxide`.
+// Python turns the GIL on for us, unless it is told otherwise (`-X gil=0`): the tests have not run on a
+// free-threaded Python 3.14 yet, the oldest that PyO3 builds for.
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
