@@ -32,6 +32,12 @@ mod entry {
         0
     }
 
+    /// The list of a place, and its number there.
+    #[inline]
+    pub(super) fn parts(place: usize) -> (usize, usize) {
+        (0, place)
+    }
+
     /// What stands for a task in its place: the task, which is not owned.
     #[inline]
     pub(super) fn enter(task: &Bound<'_, PyAny>) -> PyResult<NonNull<ffi::PyObject>> {
@@ -79,6 +85,12 @@ mod entry {
             static LIST: usize = THREADS.fetch_add(1, Ordering::Relaxed) % LISTS;
         }
         LIST.with(|list| *list)
+    }
+
+    /// The list of a place, and its number there.
+    #[inline]
+    pub(super) fn parts(place: usize) -> (usize, usize) {
+        (place % LISTS, place / LISTS)
     }
 
     /// What stands for a task in its place: a weak reference, which the place owns.
@@ -180,9 +192,9 @@ pub(crate) fn add(task: &Bound<'_, PyAny>) -> PyResult<Option<Place>> {
 /// Takes a task out.
 #[inline]
 pub(crate) fn remove(py: Python<'_>, place: Place) {
-    let place = place.0 as usize;
-    if let Some(list) = LISTS.get(place % entry::LISTS)
-        && let Some(entered) = list.with(py, |slots| slots.remove(place / entry::LISTS))
+    let (list, number) = entry::parts(place.0 as usize);
+    if let Some(list) = LISTS.get(list)
+        && let Some(entered) = list.with(py, |slots| slots.remove(number))
     {
         entry::leave(py, entered);
     }
