@@ -1,5 +1,8 @@
 //! The extension module `aioxide._core`: a contents page.
 
+use std::collections::BTreeMap;
+
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 
 mod addresses;
@@ -15,50 +18,54 @@ mod task;
 mod transports;
 
 /// aioxide's native half. Use it through the package `aioxide`.
+// Python turns the GIL on for us, unless it is told otherwise (`-X gil=0`): the tests have not run on a
+// free-threaded Python 3.14 yet, the oldest that PyO3 builds for.
 #[pymodule(gil_used = true)]
-mod _core {
-    use pyo3::prelude::*;
-
-    #[pymodule_export]
-    use crate::clock::VirtualClock;
-    #[pymodule_export]
-    use crate::event_loop::EventLoop;
-    #[pymodule_export]
-    use crate::future::{
-        Future, FutureIter, future_add_to_awaited_by, future_discard_from_awaited_by,
-    };
-    #[pymodule_export]
-    use crate::handle::{Handle, ThreadSafeHandle, TimerHandle};
-    #[pymodule_export]
-    use crate::sock::{SockOperation, Wait};
-    #[pymodule_export]
-    use crate::task::{Resumption, Task, registered_tasks};
-    #[pymodule_export]
-    use crate::transports::datagram::DatagramEndpoint;
-    #[pymodule_export]
-    use crate::transports::stream::Stream;
-    #[pymodule_export]
-    use crate::transports::tls::Tls;
-
-    #[pymodule_init]
-    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::event_loop::prepare(module.py())?;
-        crate::future::prepare(module.py())?;
-        crate::task::prepare(module.py())?;
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    // Before anything is made: classes, and what functions remember, belong to one interpreter.
+    if !raw::interpreter::is_main(py) {
+        return Err(PyImportError::new_err(
+            "module aioxide._core does not support loading in subinterpreters",
+        ));
     }
+    module.add_class::<clock::VirtualClock>()?;
+    module.add_class::<event_loop::EventLoop>()?;
+    module.add_class::<future::Future>()?;
+    module.add_class::<future::FutureIter>()?;
+    module.add_class::<handle::Handle>()?;
+    module.add_class::<handle::ThreadSafeHandle>()?;
+    module.add_class::<handle::TimerHandle>()?;
+    module.add_class::<sock::SockOperation>()?;
+    module.add_class::<sock::Wait>()?;
+    module.add_class::<task::Resumption>()?;
+    module.add_class::<task::Task>()?;
+    module.add_class::<transports::datagram::DatagramEndpoint>()?;
+    module.add_class::<transports::stream::Stream>()?;
+    module.add_class::<transports::tls::Tls>()?;
+    module.add_function(wrap_pyfunction!(build_info, module)?)?;
+    module.add_function(wrap_pyfunction!(task::registered_tasks, module)?)?;
+    module.add_function(wrap_pyfunction!(future::future_add_to_awaited_by, module)?)?;
+    module.add_function(wrap_pyfunction!(
+        future::future_discard_from_awaited_by,
+        module
+    )?)?;
+    event_loop::prepare(py)?;
+    future::prepare(py)?;
+    task::prepare(py)?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))
+}
 
-    /// How the extension was built, as texts by name.
-    #[pyfunction]
-    fn build_info() -> std::collections::BTreeMap<&'static str, String> {
-        [
-            ("version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("backend", "epoll".to_owned()),
-            (
-                "target",
-                format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
-            ),
-        ]
-        .into()
-    }
+/// How the extension was built, as texts by name.
+#[pyfunction]
+fn build_info() -> BTreeMap<&'static str, String> {
+    [
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("backend", "epoll".to_owned()),
+        (
+            "target",
+            format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        ),
+    ]
+    .into()
 }

@@ -88,7 +88,10 @@ impl Host for Running<'_, '_> {
         waker.announce_sleep();
         // The last look: whoever fills a queue after this sees that the loop sleeps, and rings.
         let has_work = event_loop.mailbox.inbox.has_post()
-            || self.queues(|queues| !queues.ready.is_empty() || queues.is_stopping);
+            || event_loop.with(self.py(), |state| {
+                let queues = &state.queues;
+                !queues.ready.is_empty() || queues.is_stopping || !state.unflushed.is_empty()
+            });
         let polled = if has_work {
             self.poll(events)
         } else {

@@ -433,7 +433,7 @@ impl EventLoop {
 
     /// Ends the poll that is under way, from any thread.
     #[pyo3(name = "_wake")]
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.mailbox.waker.wake();
     }
 

@@ -58,6 +58,16 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    /// Takes an outcome if there is none yet, and gives out who waited for it; else gives it back.
+    fn settle(&mut self, outcome: Outcome) -> Result<Waiters, Outcome> {
+        if !matches!(self.outcome, Outcome::Pending) {
+            return Err(outcome);
+        }
+        self.log_traceback = matches!(outcome, Outcome::Exception(_));
+        self.outcome = outcome;
+        Ok(std::mem::take(&mut self.waiters))
+    }
+
     /// The part that few futures have, made if need be.
     pub(crate) fn extras(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
@@ -153,19 +163,31 @@ impl Future {
     }
 
     /// Gives a pending future its outcome, and hands its waiters to the loop.
+    ///
+    /// # Errors
+    /// `InvalidStateError` if it is done: of several threads that ask at once, one is right.
     #[inline]
     pub(crate) fn settle(slf: &Bound<'_, Self>, outcome: Outcome) -> PyResult<()> {
         let py = slf.py();
-        let future = slf.get();
-        let (previous, waiters) = future.with(py, |core| {
-            let previous = std::mem::replace(&mut core.outcome, outcome);
-            (previous, std::mem::take(&mut core.waiters))
-        });
-        drop(previous);
+        match slf.get().with(py, |core| core.settle(outcome)) {
+            Ok(waiters) => Self::release(slf, waiters).inspect_err(|_refused| {
+                // As asyncio has it, there is nothing to be reported of an exception that the loop refused.
+                slf.get().with(py, |core| core.log_traceback = false);
+            }),
+            Err(refused) => {
+                drop(refused);
+                Err(invalid_state(py, "invalid state"))
+            }
+        }
+    }
+
+    /// Hands those that waited for a future to its loop.
+    #[inline]
+    fn release(slf: &Bound<'_, Self>, waiters: Waiters) -> PyResult<()> {
         if matches!(waiters, Waiters::None) {
             return Ok(());
         }
-        let owner = future.owner(py)?;
+        let owner = slf.get().owner(slf.py())?;
         waiters.schedule(slf, &owner)
     }
 
@@ -174,9 +196,7 @@ impl Future {
         slf: &Bound<'_, Self>,
         exception: Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        Self::settle(slf, Outcome::exception(exception)?)?;
-        slf.get().with(slf.py(), |core| core.log_traceback = true);
-        Ok(())
+        Self::settle(slf, Outcome::exception(exception)?)
     }
 
     /// Cancels a pending future. Says whether it was pending.
@@ -189,23 +209,24 @@ impl Future {
             .filter(|message| !message.is_none())
             .map(Bound::unbind);
         let has_message = message.is_some();
-        let (is_pending, previous) = slf.get().with(py, |core| {
+        let (waiters, previous) = slf.get().with(py, |core| {
             core.log_traceback = false;
-            if !matches!(core.outcome, Outcome::Pending) {
-                return (false, message);
-            }
+            let Ok(waiters) = core.settle(Outcome::Cancelled) else {
+                return (None, message);
+            };
             let previous = if has_message || core.extras.is_some() {
                 std::mem::replace(&mut core.extras().cancel_message, message)
             } else {
                 None
             };
-            (true, previous)
+            (Some(waiters), previous)
         });
         drop(previous);
-        if is_pending {
-            Self::settle(slf, Outcome::Cancelled)?;
+        let is_cancelled = waiters.is_some();
+        if let Some(waiters) = waiters {
+            Self::release(slf, waiters)?;
         }
-        Ok(is_pending)
+        Ok(is_cancelled)
     }
 
     fn check_pending(&self, py: Python<'_>) -> PyResult<()> {
@@ -307,7 +328,6 @@ impl Future {
     pub(crate) fn set_result(slf: &Bound<'_, Self>, result: Py<PyAny>) -> PyResult<()> {
         let py = slf.py();
         slf.get().check_initialised(py)?;
-        slf.get().check_pending(py)?;
         Self::settle(slf, Outcome::Result(result))
     }
 

@@ -102,7 +102,7 @@ impl Shown {
         match self {
             Self::Task(task) => Ok(callable
                 .cast::<Resumption>()
-                .is_ok_and(|resumption| resumption.get().is_wakeup_of(task))),
+                .is_ok_and(|resumption| resumption.get().is_wakeup_of(callable.py(), task))),
             Self::Callback(own, _) => Ok(own.is(callable) || own.bind(callable.py()).eq(callable)?),
         }
     }

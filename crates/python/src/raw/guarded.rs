@@ -69,36 +69,80 @@ mod imp {
 
 #[cfg(Py_GIL_DISABLED)]
 mod imp {
-    use std::sync::{Mutex, PoisonError};
+    use std::ptr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+    use pyo3::Python;
+    use pyo3::sync::MutexExt;
 
     /// A value behind a lock.
     pub(crate) struct Guarded<T> {
         is_made: super::IsMade,
+        /// The thread that the value is lent to, or 0: who asks twice is told, and does not wait for itself.
+        holder: AtomicUsize,
         value: Mutex<T>,
+    }
+
+    /// A number that no other living thread has, and that is not 0.
+    fn this_thread() -> usize {
+        thread_local! {
+            static MARK: u8 = const { 0 };
+        }
+        MARK.with(|mark| ptr::from_ref(mark).addr())
+    }
+
+    /// Says that nobody holds the value any more, even if the borrower panics.
+    struct Loan<'a>(&'a AtomicUsize);
+
+    impl Drop for Loan<'_> {
+        fn drop(&mut self) {
+            self.0.store(0, Ordering::Relaxed);
+        }
     }
 
     impl<T> Guarded<T> {
         pub(crate) const fn new(value: T) -> Self {
             Self {
                 is_made: super::IsMade::yes(),
+                holder: AtomicUsize::new(0),
                 value: Mutex::new(value),
             }
         }
 
         #[inline]
-        pub(crate) fn with<R>(
-            &self,
-            _py: super::Python<'_>,
-            access: impl FnOnce(&mut T) -> R,
-        ) -> R {
-            access(&mut self.value.lock().unwrap_or_else(PoisonError::into_inner))
+        pub(crate) fn with<R>(&self, py: Python<'_>, access: impl FnOnce(&mut T) -> R) -> R {
+            let mut value = match self.value.try_lock() {
+                Ok(value) => value,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => self.wait(py),
+            };
+            self.holder.store(this_thread(), Ordering::Relaxed);
+            let _loan = Loan(&self.holder);
+            access(&mut value)
+        }
+
+        /// Waits for another thread, detached: the interpreter may want to stop all threads meanwhile.
+        #[cold]
+        fn wait(&self, py: Python<'_>) -> MutexGuard<'_, T> {
+            assert!(
+                self.holder.load(Ordering::Relaxed) != this_thread(),
+                "a guarded value was asked for while it was lent"
+            );
+            self.value
+                .lock_py_attached(py)
+                .unwrap_or_else(PoisonError::into_inner)
         }
 
         pub(crate) fn visit<R>(&self, access: impl FnOnce(&T) -> R) -> Option<R> {
             if !self.is_made.get() {
                 return None;
             }
-            self.value.try_lock().ok().map(|value| access(&value))
+            match self.value.try_lock() {
+                Ok(value) => Some(access(&value)),
+                Err(TryLockError::Poisoned(poisoned)) => Some(access(&poisoned.into_inner())),
+                Err(TryLockError::WouldBlock) => None,
+            }
         }
     }
 }

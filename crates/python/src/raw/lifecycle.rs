@@ -63,21 +63,26 @@ unsafe extern "C" fn dealloc<T: Lifecycle>(object: *mut ffi::PyObject) {
     let dying = unsafe { dying.cast_unchecked::<T>() };
     // SAFETY: as above.
     let class = unsafe { ffi::Py_TYPE(object) };
+    // From here on the collector, which other threads may run, must not come by an object without owners.
+    // SAFETY: the object is one that the collector knows, or knew.
+    unsafe { ffi::PyObject_GC_UnTrack(object.cast()) };
     // For a subclass made in Python, Python has called the finalizer already.
     if class == T::type_object_raw(py) && T::wants_finalizer(&dying) {
+        // SAFETY: as above; a finalizer may keep the object, which then has to be known as before.
+        unsafe { ffi::PyObject_GC_Track(object.cast()) };
         // SAFETY: this is the deallocation of the object, whose contents are whole still.
         if unsafe { ffi::PyObject_CallFinalizerFromDealloc(object) } != 0 {
             // Somebody holds it again.
             return;
         }
+        // SAFETY: as above.
+        unsafe { ffi::PyObject_GC_UnTrack(object.cast()) };
     }
     T::retire(&dying);
     let Some(original) = T::original_dealloc().get().copied() else {
         return;
     };
     if DEPTH.get() >= DEPTH_MAX {
-        // SAFETY: the object has no owner, and the collector must not come by while it waits.
-        unsafe { ffi::PyObject_GC_UnTrack(object.cast()) };
         DEFERRED.with_borrow_mut(|deferred| deferred.push((object, original)));
         return;
     }

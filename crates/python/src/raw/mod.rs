@@ -11,6 +11,7 @@ pub(crate) mod coroutine;
 pub(crate) mod current_task;
 pub(crate) mod fastcall;
 pub(crate) mod guarded;
+pub(crate) mod interpreter;
 pub(crate) mod iteration;
 pub(crate) mod lifecycle;
 pub(crate) mod openssl;

@@ -7,7 +7,6 @@ use super::Task;
 use crate::raw::registry;
 
 /// Enters a task that is not done.
-#[cfg(not(Py_GIL_DISABLED))]
 #[inline]
 pub(super) fn register(slf: &Bound<'_, Task>) -> PyResult<()> {
     static IS_ANNOUNCED: PyOnceLock<()> = PyOnceLock::new();
@@ -18,22 +17,10 @@ pub(super) fn register(slf: &Bound<'_, Task>) -> PyResult<()> {
         Ok::<_, PyErr>(())
     })?;
     if slf.as_super().get().is_pending(py) {
-        let place = registry::add(slf.as_any());
+        let place = registry::add(slf.as_any())?;
         slf.get().with(py, |inner| inner.place = place);
     }
     Ok(())
-}
-
-/// Enters a task that is not done.
-#[cfg(Py_GIL_DISABLED)]
-pub(super) fn register(slf: &Bound<'_, Task>) -> PyResult<()> {
-    static REGISTER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let py = slf.py();
-    let register = REGISTER.get_or_try_init(py, || {
-        let register = py.import("_asyncio")?.getattr("_register_task")?;
-        Ok::<_, PyErr>(register.unbind())
-    })?;
-    register.bind(py).call1((slf,)).map(drop)
 }
 
 /// Takes a task out that is done, or goes.

@@ -45,12 +45,11 @@ impl Resumption {
     }
 
     /// Whether this is the callback by which a future wakes `task`.
-    pub(crate) fn is_wakeup_of(&self, task: &Py<Task>) -> bool {
+    pub(crate) fn is_wakeup_of(&self, py: Python<'_>, task: &Py<Task>) -> bool {
         self.kind == Kind::Wakeup
             && self
                 .task
-                .visit(|own| own.as_ref().is_some_and(|own| own.is(task)))
-                .unwrap_or(false)
+                .with(py, |own| own.as_ref().is_some_and(|own| own.is(task)))
     }
 
     fn task<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Task>> {

@@ -122,10 +122,12 @@ impl Stream {
             Verdict::Hold { is_new: false } | Verdict::Lost { warn: false } => Ok(()),
             Verdict::Hold { is_new: true } => {
                 let stream = slf.clone().unbind();
-                slf.get()
-                    .event_loop
-                    .get()
-                    .with(py, |state| state.unflushed.push(stream));
+                let event_loop = slf.get().event_loop.get();
+                event_loop.with(py, |state| state.unflushed.push(stream));
+                if cfg!(Py_GIL_DISABLED) && !event_loop.runs_here(py) {
+                    // The turn that was under way may have ended meanwhile.
+                    event_loop.wake();
+                }
                 Ok(())
             }
             Verdict::Flush => slf.get().flush(slf),
