@@ -1,6 +1,6 @@
 //! Pipes, and what is read and written like them: FIFOs, sockets, terminals. What a descriptor is, and calls that never block.
 //!
-//! The calls of files ([`read`], [`write`] …) rely on the descriptor's non-blocking mode, which
+//! The calls of files ([`read`], [`write()`] …) rely on the descriptor's non-blocking mode, which
 //! [`nonblocking`](crate::nonblocking) lends; sockets have calls of their own, in
 //! [`sockets`](crate::sockets), that need none.
 
