@@ -10,8 +10,6 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
-
 from .support import Loop
 
 KIND_NAMES = ("C", "Python", "aioxide")
@@ -60,10 +58,7 @@ def kind_named(name: str) -> Kind:
         return Kind(name, tasks._PyTask, futures._PyFuture)
     import aioxide
 
-    ours: Any = getattr(aioxide, "Task", None)
-    if ours is None:
-        pytest.skip("aioxide has no Task of its own yet")
-    return Kind(name, ours, aioxide.Future)  # type: ignore[attr-defined]
+    return Kind(name, aioxide.Task, aioxide.Future)
 
 
 def spin(loop: Loop, turns: int = 3) -> None:

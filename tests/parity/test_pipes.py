@@ -4,62 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import errno
 import gc
 import logging
 import os
 import pty
-import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from .pipe_ends import CAPACITY, Writing, connect_reader, connect_writer
 from .support import Loop, Recorder, Reports, nonblocking_pair, turns
 
 LoopFactory = Callable[[], Loop]
 
-# What Linux gives a pipe.
-CAPACITY = 65_536
-
-
-class Writing(asyncio.BaseProtocol):
-    """A protocol for the writing end that remembers."""
-
-    def __init__(self) -> None:
-        self.transport: Any = None
-        self.events: list[str] = []
-        self.lost: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        self.events.append("made")
-
-    def pause_writing(self) -> None:
-        self.events.append("pause")
-
-    def resume_writing(self) -> None:
-        self.events.append("resume")
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self.events.append("lost")
-        self.lost.set_result(exc)
-
-
-async def _reader(loop: Loop, fd: int) -> Recorder:
-    _, protocol = await loop.connect_read_pipe(Recorder, os.fdopen(fd, "rb", 0))
-    return protocol
-
-
-async def _writer(loop: Loop, fd: int) -> Writing:
-    _, protocol = await loop.connect_write_pipe(Writing, os.fdopen(fd, "wb", 0))
-    return protocol
-
 
 async def test_bytes_of_a_pipe_arrive(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    reader = await _reader(loop, read_fd)
+    reader = await connect_reader(loop, read_fd)
     assert isinstance(reader.transport, asyncio.ReadTransport)
     os.write(write_fd, b"one")
     await reader.received(3)
@@ -72,7 +34,7 @@ async def test_bytes_of_a_pipe_arrive(loop: Loop) -> None:
 
 async def test_bytes_written_to_a_pipe_come_out(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    writer = await _writer(loop, write_fd)
+    writer = await connect_writer(loop, write_fd)
     assert isinstance(writer.transport, asyncio.WriteTransport)
     writer.transport.write(b"one")
     writer.transport.writelines([b"two", b"three"])
@@ -85,7 +47,7 @@ async def test_bytes_written_to_a_pipe_come_out(loop: Loop) -> None:
 
 async def test_much_data_goes_from_pipe_to_pipe(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    reader, writer = await _reader(loop, read_fd), await _writer(loop, write_fd)
+    reader, writer = await connect_reader(loop, read_fd), await connect_writer(loop, write_fd)
     data = bytes(range(256)) * 4000
     writer.transport.write(data)
     assert writer.events == ["made", "pause"]
@@ -99,7 +61,7 @@ async def test_much_data_goes_from_pipe_to_pipe(loop: Loop) -> None:
 
 async def test_close_flushes_what_was_written(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    reader, writer = await _reader(loop, read_fd), await _writer(loop, write_fd)
+    reader, writer = await connect_reader(loop, read_fd), await connect_writer(loop, write_fd)
     writer.transport.write(b"x" * 500_000)
     writer.transport.close()
     await reader.lost
@@ -109,7 +71,7 @@ async def test_close_flushes_what_was_written(loop: Loop) -> None:
 
 async def test_write_eof_closes_after_flushing(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    reader, writer = await _reader(loop, read_fd), await _writer(loop, write_fd)
+    reader, writer = await connect_reader(loop, read_fd), await connect_writer(loop, write_fd)
     assert writer.transport.can_write_eof() is True
     writer.transport.write(b"x" * 200_000)
     writer.transport.write_eof()
@@ -120,7 +82,7 @@ async def test_write_eof_closes_after_flushing(loop: Loop) -> None:
 
 async def test_the_reader_going_away_is_told_to_the_writer(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    writer = await _writer(loop, write_fd)
+    writer = await connect_writer(loop, write_fd)
     os.close(read_fd)
     exc = await writer.lost
     assert exc is None or isinstance(exc, BrokenPipeError)
@@ -128,7 +90,7 @@ async def test_the_reader_going_away_is_told_to_the_writer(loop: Loop) -> None:
 
 async def test_abort_drops_what_was_not_written(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    writer = await _writer(loop, write_fd)
+    writer = await connect_writer(loop, write_fd)
     writer.transport.write(b"x" * 5_000_000)
     writer.transport.abort()
     assert await writer.lost is None
@@ -137,7 +99,7 @@ async def test_abort_drops_what_was_not_written(loop: Loop) -> None:
 
 async def test_reading_can_be_paused(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    reader = await _reader(loop, read_fd)
+    reader = await connect_reader(loop, read_fd)
     reader.transport.pause_reading()
     os.write(write_fd, b"held")
     await turns(5)
@@ -172,7 +134,7 @@ async def test_sockets_can_be_pipes_too(loop: Loop) -> None:
 
 async def test_a_terminal_can_be_a_pipe(loop: Loop) -> None:
     master, slave = pty.openpty()
-    reader = await _reader(loop, master)
+    reader = await connect_reader(loop, master)
     os.write(slave, b"tty")
     assert await reader.received(3) == b"tty"
     reader.transport.close()
@@ -224,7 +186,7 @@ async def test_a_pipe_whose_close_opens_other_fds_does_not_close_those(loop: Loo
 
 async def test_a_writer_of_much_is_paused_and_resumed_at_its_own_marks(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    writer = await _writer(loop, write_fd)
+    writer = await connect_writer(loop, write_fd)
     transport = writer.transport
     assert transport.get_write_buffer_limits() == (16384, 65536)
     transport.set_write_buffer_limits(high=100, low=10)
@@ -246,7 +208,7 @@ async def test_a_writer_of_much_is_paused_and_resumed_at_its_own_marks(loop: Loo
 
 async def test_what_changes_after_the_write_goes_out_as_it_was(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    writer = await _writer(loop, write_fd)
+    writer = await connect_writer(loop, write_fd)
     data = bytearray(b"before")
     writer.transport.write(data)
     data[:] = b"after!"
@@ -259,7 +221,7 @@ async def test_what_changes_after_the_write_goes_out_as_it_was(loop: Loop) -> No
 
 async def test_what_is_not_bytes_is_refused(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    writer = await _writer(loop, write_fd)
+    writer = await connect_writer(loop, write_fd)
     with pytest.raises(AssertionError, match="^'text'$"):
         writer.transport.write("text")
     with pytest.raises(TypeError, match="sequence item 0: expected a bytes-like object, str found"):
@@ -273,7 +235,7 @@ async def test_writes_after_close_are_dropped_and_the_sixth_is_logged(
     loop: Loop, caplog: pytest.LogCaptureFixture
 ) -> None:
     read_fd, write_fd = os.pipe()
-    writer = await _writer(loop, write_fd)
+    writer = await connect_writer(loop, write_fd)
     writer.transport.write(b"in time")
     writer.transport.close()
     for _ in range(5):
@@ -289,7 +251,7 @@ async def test_writes_after_close_are_dropped_and_the_sixth_is_logged(
 
 async def test_data_that_waits_for_a_reader_that_goes_is_a_broken_pipe(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    writer = await _writer(loop, write_fd)
+    writer = await connect_writer(loop, write_fd)
     writer.transport.write(b"x" * 1_000_000)
     assert writer.events == ["made", "pause"]
     os.close(read_fd)
@@ -299,7 +261,7 @@ async def test_data_that_waits_for_a_reader_that_goes_is_a_broken_pipe(loop: Loo
 
 async def test_a_write_after_the_reader_went_is_no_exception(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    writer = await _writer(loop, write_fd)
+    writer = await connect_writer(loop, write_fd)
     os.close(read_fd)
     writer.transport.write(b"nobody reads this")
     assert isinstance(await writer.lost, BrokenPipeError)
@@ -307,7 +269,7 @@ async def test_a_write_after_the_reader_went_is_no_exception(loop: Loop) -> None
 
 async def test_connection_lost_comes_once_and_never_from_within_a_call(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    reader, writer = await _reader(loop, read_fd), await _writer(loop, write_fd)
+    reader, writer = await connect_reader(loop, read_fd), await connect_writer(loop, write_fd)
     for transport in (writer.transport, reader.transport):
         transport.close()
         transport.close()
@@ -323,7 +285,7 @@ async def test_connection_lost_comes_once_and_never_from_within_a_call(loop: Loo
 @pytest.mark.asyncio_bug("calls connection_lost() for each of them")
 async def test_abort_after_close_is_nothing_new(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    writer = await _writer(loop, write_fd)
+    writer = await connect_writer(loop, write_fd)
     writer.transport.close()
     writer.transport.write_eof()
     writer.transport.abort()
@@ -372,7 +334,7 @@ async def test_the_end_of_the_pipe_ends_the_transport_whatever_the_protocol_says
     loop: Loop,
 ) -> None:
     read_fd, write_fd = os.pipe()
-    reader = await _reader(loop, read_fd)
+    reader = await connect_reader(loop, read_fd)
     reader.keep_open = True
     os.write(write_fd, b"last")
     os.close(write_fd)
@@ -382,7 +344,7 @@ async def test_the_end_of_the_pipe_ends_the_transport_whatever_the_protocol_says
 
 async def test_a_paused_reader_can_be_closed(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    reader = await _reader(loop, read_fd)
+    reader = await connect_reader(loop, read_fd)
     assert reader.transport.is_reading()
     reader.transport.pause_reading()
     reader.transport.pause_reading()
@@ -397,7 +359,7 @@ async def test_a_paused_reader_can_be_closed(loop: Loop) -> None:
 
 async def test_the_protocol_can_be_changed(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    first = await _reader(loop, read_fd)
+    first = await connect_reader(loop, read_fd)
     second = Recorder()
     transport = first.transport
     assert transport.get_protocol() is first
@@ -412,7 +374,7 @@ async def test_the_protocol_can_be_changed(loop: Loop) -> None:
 
 async def test_both_ends_tell_what_they_are(loop: Loop) -> None:
     read_fd, write_fd = os.pipe()
-    reader, writer = await _reader(loop, read_fd), await _writer(loop, write_fd)
+    reader, writer = await connect_reader(loop, read_fd), await connect_writer(loop, write_fd)
     assert repr(reader.transport).endswith(f"ReadPipeTransport fd={read_fd} polling>")
     assert repr(writer.transport).endswith(f"WritePipeTransport fd={write_fd} idle bufsize=0>")
     writer.transport.write(b"x" * (CAPACITY + 5))
@@ -447,140 +409,6 @@ async def test_the_callbacks_run_in_the_context_that_connected_the_pipe(loop: Lo
     os.close(write_fd)
     await reader.lost
     assert seen == ["at the connect", "at the connect"]
-
-
-@pytest.mark.asyncio_bug("leaves the file in non-blocking mode, for whoever shares it")
-async def test_the_file_gets_its_blocking_mode_back(loop: Loop) -> None:
-    read_fd, write_fd = os.pipe()
-    twins = os.dup(read_fd), os.dup(write_fd)
-    reader, writer = await _reader(loop, read_fd), await _writer(loop, write_fd)
-    assert [os.get_blocking(fd) for fd in twins] == [False, False]
-    writer.transport.close()
-    await writer.lost
-    await turns(1)
-    assert [os.get_blocking(fd) for fd in twins] == [False, True]
-    os.close(twins[1])
-    assert await reader.lost is None
-    await turns(1)
-    assert os.get_blocking(twins[0])
-    os.close(twins[0])
-
-
-@pytest.mark.asyncio_bug("leaves the file in non-blocking mode, for whoever shares it")
-async def test_a_terminal_with_two_transports_blocks_again_after_the_last(loop: Loop) -> None:
-    master, slave = pty.openpty()
-    twin = os.dup(slave)
-    reader, writer = await _reader(loop, os.dup(slave)), await _writer(loop, slave)
-    reader.transport.close()
-    await reader.lost
-    await turns(1)
-    assert not os.get_blocking(twin)
-    writer.transport.write(b"still here")
-    await turns(1)
-    assert os.read(master, 100) == b"still here"
-    writer.transport.close()
-    await writer.lost
-    await turns(1)
-    assert os.get_blocking(twin)
-    os.close(twin)
-    os.close(master)
-
-
-async def test_a_mode_that_was_not_blocking_stays(loop: Loop) -> None:
-    read_fd, write_fd = os.pipe2(os.O_NONBLOCK)
-    twin = os.dup(read_fd)
-    reader = await _reader(loop, read_fd)
-    reader.transport.close()
-    await reader.lost
-    await turns(1)
-    assert not os.get_blocking(twin)
-    os.close(twin)
-    os.close(write_fd)
-
-
-async def test_a_terminal_can_be_written(loop: Loop) -> None:
-    master, slave = pty.openpty()
-    writer = await _writer(loop, slave)
-    writer.transport.write(b"to the screen")
-    await turns(1)
-    assert os.read(master, 100) == b"to the screen"
-    writer.transport.close()
-    await writer.lost
-    os.close(master)
-
-
-async def test_a_terminal_whose_other_side_went_is_lost_with_an_error(loop: Loop) -> None:
-    master, slave = pty.openpty()
-    reader = await _reader(loop, master)
-    os.close(slave)
-    exc = await reader.lost
-    assert isinstance(exc, OSError)
-    assert exc.errno == errno.EIO
-
-
-async def test_one_socket_can_have_a_reader_and_a_writer(loop: Loop) -> None:
-    a, b = nonblocking_pair()
-    fd = os.dup(a.fileno())
-    reader, writer = await _reader(loop, a.detach()), await _writer(loop, fd)
-    writer.transport.write(b"out")
-    assert await loop.sock_recv(b, 100) == b"out"
-    await loop.sock_sendall(b, b"in")
-    if writer.events == ["made"]:  # asyncio closes the writer for what it has to read
-        assert await reader.received(2) == b"in"
-    b.close()
-    await reader.lost
-    await writer.lost
-
-
-async def test_the_peer_of_a_socket_that_closes_is_told_to_the_writer(loop: Loop) -> None:
-    a, b = nonblocking_pair()
-    writer = await _writer(loop, a.detach())
-    b.close()
-    assert await writer.lost is None
-
-
-@pytest.mark.asyncio_bug("merges messages that wait")
-async def test_messages_stay_apart(loop: Loop) -> None:
-    a, b = nonblocking_pair(socket.SOCK_SEQPACKET)
-    transport, writer = await loop.connect_write_pipe(Writing, a)
-    transport.write(b"one")
-    transport.write(b"two")
-    assert b.recv(100) == b"one"
-    assert b.recv(100) == b"two"
-    sent = 0
-    while not transport.get_write_buffer_size():
-        transport.write(b"x" * 1000)
-        sent += 1
-    transport.write(b"last")
-    for _ in range(sent):
-        assert await loop.sock_recv(b, 10_000) == b"x" * 1000
-    assert await loop.sock_recv(b, 10_000) == b"last"
-    transport.close()
-    await writer.lost
-    b.close()
-
-
-@pytest.mark.asyncio_bug("takes its own data for the peer's going away")
-async def test_a_fifo_that_is_open_both_ways_can_be_written(loop: Loop, tmp_path: Path) -> None:
-    path = tmp_path / "fifo"
-    os.mkfifo(path)
-    _, writer = await loop.connect_write_pipe(Writing, path.open("r+b", buffering=0))
-    writer.transport.write(b"early")
-    await turns(5)
-    assert writer.events == ["made"]
-    reader = await _reader(loop, os.open(path, os.O_RDONLY | os.O_NONBLOCK))
-    assert await reader.received(5) == b"early"
-    writer.transport.close()
-    await writer.lost
-    await reader.lost
-
-
-async def test_what_goes_to_the_null_device_is_gone(loop: Loop) -> None:
-    writer = await _writer(loop, os.open(os.devnull, os.O_WRONLY))
-    writer.transport.write(b"x" * 100_000)
-    assert writer.transport.get_write_buffer_size() == 0
-    writer.transport.close()
-    assert await writer.lost is None
 
 
 async def test_streams_stand_on_pipes(loop: Loop) -> None:
@@ -642,7 +470,7 @@ async def test_debug_mode_tells_what_becomes_of_a_pipe(
     loop.set_debug(True)
     caplog.set_level(logging.DEBUG, "asyncio")
     read_fd, write_fd = os.pipe()
-    reader, writer = await _reader(loop, read_fd), await _writer(loop, write_fd)
+    reader, writer = await connect_reader(loop, read_fd), await connect_writer(loop, write_fd)
     reader.transport.pause_reading()
     reader.transport.resume_reading()
     reader.transport.close()
@@ -661,7 +489,7 @@ async def test_debug_mode_tells_what_becomes_of_a_pipe(
 
 @pytest.mark.asyncio_bug("leaves a transport that reads nothing")
 async def test_what_cannot_be_watched_is_lost_with_the_reason(loop: Loop, reports: Reports) -> None:
-    reader = await _reader(loop, os.open(os.devnull, os.O_RDONLY))
+    reader = await connect_reader(loop, os.open(os.devnull, os.O_RDONLY))
     assert isinstance(await reader.lost, PermissionError)
     assert reports.pop()["message"] == "Fatal read error on pipe transport"
 

@@ -8,8 +8,6 @@ import textwrap
 
 import pytest
 
-import aioxide
-
 WAITING = 100_000
 
 
@@ -115,7 +113,6 @@ loop.close()
     return size
 
 
-@pytest.mark.skipif(not hasattr(aioxide, "Task"), reason="aioxide has no Task of its own yet")
 @pytest.mark.parametrize("waits_for", ["one", "its own"])
 def test_a_waiting_task_takes_fewer_bytes_than_the_stdlibs(waits_for: str) -> None:
     ours = waiting_bytes("aioxide", waits_for)
