@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# What `asyncio.sleep` and its like would call on a loop.
+_TIMING_METHODS = frozenset({"call_at", "call_later", "create_future", "time"})
+
 
 class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
     """The native loop first, so that it answers; then asyncio's abstract loop, for what it declares.
@@ -49,10 +52,12 @@ class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
     """Identifies the thread that runs the loop; None while none does."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set an attribute. A `call_soon` of somebody else's is called for tasks and futures as well."""
+        """Set an attribute. A method of somebody else's is called where natives would do without it."""
         super().__setattr__(name, value)
         if name == "call_soon":
             self._schedule_by_call_soon()
+        elif name in _TIMING_METHODS:
+            self._time_by_methods()
 
     def _by_thread(self, future: asyncio.Future[T]) -> asyncio.Future[T]:
         """Let a virtual clock know of a future that a thread works for. Returns it."""

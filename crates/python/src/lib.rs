@@ -6,6 +6,7 @@ use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 
 mod addresses;
+mod alarm;
 mod clock;
 mod contexts;
 mod errors;
@@ -13,6 +14,9 @@ mod event_loop;
 mod future;
 mod handle;
 mod raw;
+mod routine;
+mod running;
+mod sleeping;
 mod sock;
 mod task;
 mod transports;
@@ -36,6 +40,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<handle::Handle>()?;
     module.add_class::<handle::ThreadSafeHandle>()?;
     module.add_class::<handle::TimerHandle>()?;
+    module.add_class::<routine::Coroutine>()?;
+    module.add_class::<routine::CoroutineWrapper>()?;
     module.add_class::<sock::SockOperation>()?;
     module.add_class::<sock::Wait>()?;
     module.add_class::<task::Resumption>()?;
@@ -44,14 +50,17 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<transports::stream::Stream>()?;
     module.add_class::<transports::tls::Tls>()?;
     module.add_function(wrap_pyfunction!(build_info, module)?)?;
+    module.add_function(wrap_pyfunction!(routine::native_function, module)?)?;
     module.add_function(wrap_pyfunction!(task::registered_tasks, module)?)?;
     module.add_function(wrap_pyfunction!(future::future_add_to_awaited_by, module)?)?;
     module.add_function(wrap_pyfunction!(
         future::future_discard_from_awaited_by,
         module
     )?)?;
+    module.add("NativeFunction", raw::function::class(py)?)?;
     event_loop::prepare(py)?;
     future::prepare(py)?;
+    routine::prepare(py)?;
     task::prepare(py)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))
 }

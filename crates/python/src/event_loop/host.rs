@@ -9,10 +9,11 @@ use aioxide_engine::sources::{Direction, Watchers};
 use aioxide_engine::turn::{self, Exit, Host, Queues};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyTuple};
 use rustix::io::Errno;
 
 use super::{BELL, EventLoop, Watcher, Work};
+use crate::alarm::Alarm;
 use crate::errors::os_error;
 use crate::future::{Callback, Future};
 use crate::handle::{Call, Handle};
@@ -142,6 +143,7 @@ impl Host for Running<'_, '_> {
             Work::Done(callback, future) => EventLoop::run_done(self.0, callback, future.bind(py)),
             Work::Handle(queued) => EventLoop::run_queued(queued.handle().bind(py)),
             Work::Step(step) => EventLoop::run_step(py, step),
+            Work::Alarm(alarm) => EventLoop::run_alarm(self.0, &alarm),
             Work::Callback(handle) => EventLoop::run_handle(handle.bind(py)),
             Work::Read(stream) => stream.bind(py).get().read_ready(stream.bind(py)),
             Work::Write(stream) => stream.bind(py).get().write_ready(stream.bind(py)),
@@ -227,6 +229,22 @@ impl EventLoop {
                 reported
             }
         }
+    }
+
+    /// Lets an alarm go off. What it raises is reported.
+    fn run_alarm(slf: &Bound<'_, Self>, alarm: &Alarm) -> PyResult<()> {
+        let py = slf.py();
+        let Err(error) = alarm.ring(py) else {
+            return Ok(());
+        };
+        if ends_the_loop(py, &error) {
+            return Err(error);
+        }
+        let report = PyDict::new(py);
+        report.set_item("message", "Exception in a timer")?;
+        report.set_item("exception", error.into_value(py))?;
+        slf.call_method1("call_exception_handler", (report,))?;
+        Ok(())
     }
 
     /// Steps a C task. What a task raises it keeps, so that nothing but the end of the loop comes out here.

@@ -23,6 +23,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
 use rustix::io::Errno;
 
+use crate::alarm::Alarm;
 use crate::clock::{LoopClock, VirtualClock};
 use crate::contexts::Contexts;
 use crate::errors::os_error;
@@ -63,6 +64,8 @@ pub(crate) enum Work {
     Task(Py<Task>),
     /// Call a callback of a future that is done.
     Done(Box<Callback>, Py<Future>),
+    /// Let an alarm go off.
+    Alarm(Arc<Alarm>),
     /// Call the handle of a source that has become ready.
     Callback(Py<Handle>),
     /// Read from a stream that has become readable.
@@ -78,8 +81,10 @@ pub(crate) enum Work {
 impl Work {
     /// Lets go of work that will not be done.
     fn release(self, py: Python<'_>) {
-        if let Self::Handle(handle) = self {
-            handle.release(py);
+        match self {
+            Self::Handle(handle) => handle.release(py),
+            Self::Alarm(alarm) => alarm.release(py),
+            _ => {}
         }
     }
 }
@@ -88,6 +93,7 @@ impl Cancellable for Work {
     fn is_cancelled(&self) -> bool {
         match self {
             Self::Handle(queued) => queued.handle().get().is_cancelled(),
+            Self::Alarm(alarm) => alarm.is_cancelled(),
             _ => false,
         }
     }
@@ -173,6 +179,8 @@ pub(crate) struct EventLoop {
     pub(crate) current_task: Guarded<Said>,
     /// Whether futures and tasks may use the queue directly, once somebody has asked.
     schedules_natively: Guarded<Option<bool>>,
+    /// Whether natives may set alarms, once somebody has asked.
+    times_natively: Guarded<Option<bool>>,
     /// Seconds after which debug mode calls a callback slow.
     slow_callback_duration: Guarded<f64>,
     is_debug: AtomicBool,
@@ -338,6 +346,7 @@ impl EventLoop {
             current_handle: Guarded::new(None),
             current_task: Guarded::new(Said::Nothing),
             schedules_natively: Guarded::new(None),
+            times_natively: Guarded::new(None),
             slow_callback_duration: Guarded::new(0.1),
             is_debug: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
@@ -483,6 +492,7 @@ impl State {
                     callback.traverse(visit)?;
                     visit.call(future)?;
                 }
+                Work::Alarm(alarm) => alarm.traverse(visit)?,
                 Work::Callback(handle) => visit.call(handle)?,
                 Work::Read(stream) | Work::Write(stream) => visit.call(stream)?,
                 Work::Datagrams(endpoint, _) => visit.call(endpoint)?,

@@ -40,6 +40,12 @@ impl EventLoop {
         Ok(())
     }
 
+    /// Seconds on the loop's clock.
+    #[inline]
+    pub(crate) fn seconds_now(&self) -> f64 {
+        self.clock.now().as_seconds()
+    }
+
     /// A handle in the ready queue.
     #[inline]
     fn schedule_call<'py>(
@@ -244,7 +250,7 @@ Calls `callback(*args)` after `delay` seconds, never earlier.";
         let delay = intern!(slf.py(), "delay");
         let request = Request::read(slf.py(), arguments, "call_later", Some(delay))?;
         let delay = request.seconds("delay must not be None")?;
-        let when = slf.get().clock.now().as_seconds() + delay;
+        let when = slf.get().seconds_now() + delay;
         EventLoop::schedule_timer(slf, when, request)
     }
 }

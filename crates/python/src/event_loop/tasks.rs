@@ -33,6 +33,26 @@ impl EventLoop {
         Ok(is_native)
     }
 
+    /// Whether natives may set alarms among the timers of this loop: not if somebody has replaced the methods that
+    /// they would otherwise call, nor in debug mode, where every callback is timed.
+    #[inline]
+    pub(crate) fn times_natively(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let py = slf.py();
+        if slf.get().is_debug() {
+            return Ok(false);
+        }
+        if let Some(known) = slf.get().times_natively.get(py) {
+            return Ok(known);
+        }
+        let (class, native_class) = (slf.get_type(), py.get_type::<Self>());
+        let mut is_native = true;
+        for name in ["call_at", "call_later", "create_future", "time"] {
+            is_native &= class.getattr(name)?.is(&native_class.getattr(name)?);
+        }
+        slf.get().times_natively.replace(py, Some(is_native));
+        Ok(is_native)
+    }
+
     /// Has a task stepped in the next turn.
     ///
     /// # Errors
@@ -109,6 +129,12 @@ impl EventLoop {
     #[pyo3(name = "_schedule_by_call_soon")]
     fn schedule_by_call_soon(&self, py: Python<'_>) {
         self.schedules_natively.replace(py, Some(false));
+    }
+
+    /// Has natives set their timers by `call_later`, which somebody has replaced, or what it stands on.
+    #[pyo3(name = "_time_by_methods")]
+    fn time_by_methods(&self, py: Python<'_>) {
+        self.times_natively.replace(py, Some(false));
     }
 
     /// What makes this loop's tasks, or None for the default.

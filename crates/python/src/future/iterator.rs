@@ -139,7 +139,7 @@ impl FutureIter {
 }
 
 /// The exception that the three arguments of a generator's `throw` stand for.
-fn thrown<'py>(
+pub(crate) fn thrown<'py>(
     py: Python<'py>,
     typ: &Bound<'py, PyAny>,
     val: Option<&Bound<'py, PyAny>>,

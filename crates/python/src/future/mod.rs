@@ -15,6 +15,7 @@ use crate::contexts::Captured;
 use crate::event_loop::EventLoop;
 use crate::raw::guarded::Guarded;
 use crate::raw::{context, raising};
+use crate::task::Task;
 
 mod awaited_by;
 mod finalizing;
@@ -26,7 +27,7 @@ mod waiters;
 
 pub(crate) use awaited_by::{Awaiters, future_add_to_awaited_by, future_discard_from_awaited_by};
 pub(crate) use finalizing::{add_source_traceback, prepare, report_unretrieved, repr};
-pub(crate) use iterator::{AwaitStep, FutureIter};
+pub(crate) use iterator::{AwaitStep, FutureIter, thrown};
 pub(crate) use outcome::{Fetched, Outcome, cancelled_error_class, invalid_state};
 pub(crate) use owner::Owner;
 pub(crate) use waiters::{Callback, Waiter, Waiters};
@@ -420,6 +421,17 @@ impl Core {
         visit.call(&extras.cancel_message)?;
         visit.call(&extras.cancelled_error)
     }
+}
+
+/// An object as a future of ours, if it is exactly one, or exactly a task of ours.
+#[inline]
+pub(crate) fn exact_future<'a, 'py>(
+    object: &'a Bound<'py, PyAny>,
+) -> Option<&'a Bound<'py, Future>> {
+    if let Ok(future) = object.cast_exact::<Future>() {
+        return Some(future);
+    }
+    object.cast_exact::<Task>().ok().map(Bound::as_super)
 }
 
 impl EventLoop {

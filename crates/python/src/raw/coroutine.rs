@@ -1,6 +1,6 @@
 //! Going on with a coroutine through `PyIter_Send`, which needs no `StopIteration` for a result.
 
-use pyo3::exceptions::PyStopIteration;
+use pyo3::exceptions::{PyStopIteration, PyTypeError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -31,12 +31,16 @@ impl<'py> Sent<'py> {
 /// Sends None into a coroutine, a generator, or anything that has a `send` method.
 #[inline]
 pub(crate) fn send<'py>(coro: &Bound<'py, PyAny>) -> Sent<'py> {
+    send_value(coro, coro.py().None().bind(coro.py()))
+}
+
+/// Sends a value into a coroutine, a generator, or anything that has a `send` method.
+#[inline]
+pub(crate) fn send_value<'py>(coro: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> Sent<'py> {
     let py = coro.py();
     let mut result = std::ptr::null_mut();
-    // SAFETY: `py` proves that there is an interpreter, and so its None.
-    let none = unsafe { ffi::Py_None() };
-    // SAFETY: `coro` is alive, and `result` is a place for the answer.
-    let status = unsafe { ffi::PyIter_Send(coro.as_ptr(), none, &raw mut result) };
+    // SAFETY: both are alive, and `result` is a place for the answer.
+    let status = unsafe { ffi::PyIter_Send(coro.as_ptr(), value.as_ptr(), &raw mut result) };
     if status == ffi::PySendResult::PYGEN_ERROR {
         return Sent::Raised(PyErr::fetch(py));
     }
@@ -62,6 +66,60 @@ pub(crate) fn throw<'py>(coro: &Bound<'py, PyAny>, exception: &Bound<'py, PyAny>
         }
         Err(error) => Sent::Raised(error),
     }
+}
+
+/// What `await` iterates over to await `object`.
+///
+/// # Errors
+/// `TypeError`, as the interpreter's, if it cannot be awaited.
+pub(crate) fn iterator_of<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = object.py();
+    if is_coroutine(object) || is_awaitable_generator(object)? {
+        return Ok(object.clone());
+    }
+    let class = object.get_type();
+    // SAFETY: the class is alive.
+    let slots = unsafe { (*class.as_type_ptr()).tp_as_async };
+    let am_await = if slots.is_null() {
+        None
+    } else {
+        // SAFETY: the slots of a class live as long as the class.
+        unsafe { (*slots).am_await }
+    };
+    let Some(am_await) = am_await else {
+        return Err(PyTypeError::new_err(format!(
+            "object {} can't be used in 'await' expression",
+            class.name()?
+        )));
+    };
+    // SAFETY: the slot is that of the object's class.
+    let iterator = unsafe { am_await(object.as_ptr()) };
+    // SAFETY: the call has returned a new object, or null with an error set.
+    let iterator = unsafe { Bound::from_owned_ptr_or_err(py, iterator) }?;
+    if is_coroutine(&iterator) {
+        return Err(PyTypeError::new_err("__await__() returned a coroutine"));
+    }
+    // SAFETY: the object is alive.
+    if unsafe { ffi::PyIter_Check(iterator.as_ptr()) } == 0 {
+        return Err(PyTypeError::new_err(format!(
+            "__await__() returned non-iterator of type '{}'",
+            iterator.get_type().name()?
+        )));
+    }
+    Ok(iterator)
+}
+
+/// Whether `object` is a generator that was made awaitable by `types.coroutine`.
+fn is_awaitable_generator(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    /// `inspect.CO_ITERABLE_COROUTINE`.
+    const ITERABLE_COROUTINE: u32 = 0x100;
+    if !is_generator(object) {
+        return Ok(false);
+    }
+    let py = object.py();
+    let code = object.getattr(intern!(py, "gi_code"))?;
+    let flags: u32 = code.getattr(intern!(py, "co_flags"))?.extract()?;
+    Ok(flags & ITERABLE_COROUTINE != 0)
 }
 
 /// Whether `object` is a coroutine made by `async def`.

@@ -24,6 +24,65 @@ pub(crate) struct Arguments<'a, 'py> {
 }
 
 impl<'a, 'py> Arguments<'a, 'py> {
+    /// The arguments of a call in the interpreter's fast convention.
+    ///
+    /// # Safety
+    /// `values` are `positional` objects and one more for each of `names`, which is a tuple or null, and
+    /// all of it is kept alive for `'a`.
+    pub(super) unsafe fn of_call(
+        py: Python<'py>,
+        values: *const *mut ffi::PyObject,
+        positional: usize,
+        names: *mut ffi::PyObject,
+    ) -> Self {
+        // SAFETY: the caller says so.
+        let names = unsafe { Borrowed::from_ptr_or_opt(py, names) };
+        // SAFETY: as above.
+        let names = names.map(|names| unsafe { names.cast_unchecked::<PyTuple>() });
+        let count = positional + names.as_ref().map_or(0, |names| names.len());
+        let values = if count == 0 {
+            &[]
+        } else {
+            // SAFETY: as above.
+            unsafe { std::slice::from_raw_parts(values, count) }
+        };
+        Self {
+            py,
+            values,
+            positional,
+            names,
+        }
+    }
+
+    /// The arguments for the parameters `names`, of which the first `positional` may be given without
+    /// their names. None if the arguments do not fit; whether any is missing, the caller sees.
+    #[inline]
+    pub(crate) fn fit<const N: usize>(
+        &self,
+        positional: usize,
+        names: [&Bound<'py, PyString>; N],
+    ) -> Option<[Option<Borrowed<'a, 'py, PyAny>>; N]> {
+        if self.positional > positional {
+            return None;
+        }
+        let mut fitted = [None; N];
+        for (place, argument) in fitted.iter_mut().enumerate().take(self.positional) {
+            *argument = self.value(place);
+        }
+        let Some(given) = &self.names else {
+            return Some(fitted);
+        };
+        for (place, name) in given.iter().enumerate() {
+            let value = self.value(self.positional + place)?;
+            let parameter = names.iter().position(|own| is_name(&name, own))?;
+            let argument = fitted.get_mut(parameter)?;
+            if argument.replace(value).is_some() {
+                return None;
+            }
+        }
+        Some(fitted)
+    }
+
     fn value(&self, place: usize) -> Option<Borrowed<'a, 'py, PyAny>> {
         let value = self.values.get(place)?;
         // SAFETY: the caller keeps its arguments alive until the call has ended.
@@ -130,24 +189,8 @@ unsafe extern "C" fn trampoline<C: PyClass, M: FastMethod<C>>(
     let slf = unsafe { Borrowed::from_ptr(py, slf) };
     // SAFETY: the descriptor of a method has checked the class of the object.
     let slf = unsafe { slf.cast_unchecked::<C>() };
-    // SAFETY: the names are a tuple or null, and alive during the call.
-    let names = unsafe { Borrowed::from_ptr_or_opt(py, names) };
-    // SAFETY: as above.
-    let names = names.map(|names| unsafe { names.cast_unchecked::<PyTuple>() });
-    let positional = positional.unsigned_abs();
-    let count = positional + names.as_ref().map_or(0, |names| names.len());
-    let values = if count == 0 {
-        &[]
-    } else {
-        // SAFETY: Python hands over that many values, and keeps them alive during the call.
-        unsafe { std::slice::from_raw_parts(values, count) }
-    };
-    let arguments = Arguments {
-        py,
-        values,
-        positional,
-        names,
-    };
+    // SAFETY: these are the arguments of the call, which the interpreter keeps alive.
+    let arguments = unsafe { Arguments::of_call(py, values, positional.unsigned_abs(), names) };
     let result = catch_unwind(AssertUnwindSafe(|| M::call(&slf, &arguments)))
         .unwrap_or_else(|_panic| Err(PanicException::new_err("a method failed")));
     match result {

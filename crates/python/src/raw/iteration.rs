@@ -9,12 +9,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 
-use pyo3::exceptions::{PyStopIteration, PySystemError, PyTypeError};
+use pyo3::exceptions::{PySystemError, PyTypeError};
 use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
+use super::coroutine_slots::stop_with;
 use crate::future::{AwaitStep, Future};
 
 /// Lets instances of `class`, which is `Future` or derived from it, be their own iterators.
@@ -51,7 +52,7 @@ unsafe extern "C" fn next(future: *mut ffi::PyObject) -> *mut ffi::PyObject {
     match catch_unwind(AssertUnwindSafe(|| future.get().advance(py))) {
         Ok(Ok(AwaitStep::Wait)) => future.to_owned().into_ptr(),
         Ok(Ok(AwaitStep::Return(result))) => {
-            stop_with(py, result);
+            stop_with(py, &result);
             ptr::null_mut()
         }
         Ok(Err(error)) => {
@@ -62,17 +63,5 @@ unsafe extern "C" fn next(future: *mut ffi::PyObject) -> *mut ffi::PyObject {
             PanicException::new_err("a future failed to advance").restore(py);
             ptr::null_mut()
         }
-    }
-}
-
-/// Ends an iteration with a result. For None, which most have, no exception is needed.
-#[inline]
-fn stop_with(py: Python<'_>, result: Bound<'_, PyAny>) {
-    if result.is_none() {
-        return;
-    }
-    match py.get_type::<PyStopIteration>().call1((result,)) {
-        Ok(stop) => PyErr::from_value(stop).restore(py),
-        Err(error) => error.restore(py),
     }
 }

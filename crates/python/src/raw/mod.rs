@@ -7,9 +7,12 @@ pub(crate) mod bytes;
 pub(crate) mod c_task;
 pub(crate) mod context;
 pub(crate) mod coroutine;
+pub(crate) mod coroutine_slots;
 #[cfg(Py_3_14)]
 pub(crate) mod current_task;
 pub(crate) mod fastcall;
+pub(crate) mod frame;
+pub(crate) mod function;
 pub(crate) mod guarded;
 pub(crate) mod interpreter;
 pub(crate) mod iteration;

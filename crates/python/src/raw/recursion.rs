@@ -1,4 +1,4 @@
-//! Reprs that meet themselves.
+//! Calls that meet themselves: reprs, and coroutines that await each other without end.
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -29,4 +29,27 @@ pub(crate) fn guarded_repr(
         1 => Ok(RECURSIVE_REPR.to_owned()),
         _ => Err(PyErr::fetch(object.py())),
     }
+}
+
+struct Depth;
+
+impl Drop for Depth {
+    fn drop(&mut self) {
+        // SAFETY: one level was entered by this thread, and is left once.
+        unsafe { ffi::Py_LeaveRecursiveCall() };
+    }
+}
+
+/// Makes a call that may lead back to itself.
+///
+/// # Errors
+/// `RecursionError` if it has done so too often.
+#[inline]
+pub(crate) fn guarded<R>(py: Python<'_>, call: impl FnOnce() -> R) -> PyResult<R> {
+    // SAFETY: `py` proves that this thread is attached; the text is static.
+    if unsafe { ffi::Py_EnterRecursiveCall(c" in a native coroutine".as_ptr()) } != 0 {
+        return Err(PyErr::fetch(py));
+    }
+    let _depth = Depth;
+    Ok(call())
 }

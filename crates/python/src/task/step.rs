@@ -9,15 +9,16 @@ use super::{Resume, Resumption, Task, cancelling, registration};
 use crate::contexts::Captured;
 use crate::event_loop::EventLoop;
 use crate::future::{
-    Fetched, Future, Outcome, Owner, Waiter, cancelled_error_class, invalid_state,
+    Fetched, Future, Outcome, Owner, Waiter, cancelled_error_class, exact_future, invalid_state,
 };
 use crate::raw::context;
 use crate::raw::coroutine::{self, Sent};
+use crate::routine::Coroutine;
 
 /// Fails with asyncio's `TypeError` if `coro` is no coroutine.
 #[inline]
 pub(super) fn check_coroutine(coro: &Bound<'_, PyAny>) -> PyResult<()> {
-    if coroutine::is_coroutine(coro) {
+    if coroutine::is_coroutine(coro) || coro.is_exact_instance_of::<Coroutine>() {
         return Ok(());
     }
     let is_coroutine = coro
@@ -348,15 +349,6 @@ impl Task {
         };
         Self::schedule_throw(slf, text)
     }
-}
-
-/// `awaited` as a future of ours, if it is exactly one, or exactly a task of ours.
-#[inline]
-fn exact_future<'a, 'py>(awaited: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, Future>> {
-    if let Ok(future) = awaited.cast_exact::<Future>() {
-        return Some(future);
-    }
-    awaited.cast_exact::<Task>().ok().map(Bound::as_super)
 }
 
 /// The loop of any future.

@@ -1,0 +1,297 @@
+//! The Python object around a routine.
+
+use pyo3::exceptions::{
+    PyGeneratorExit, PyRuntimeError, PyStopIteration, PyTypeError, PyValueError,
+};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+
+use super::awaiting::Awaited;
+use super::{Function, Input, Progress, Routine};
+use crate::future::thrown;
+pub(crate) use crate::raw::coroutine::Sent;
+use crate::raw::guarded::Guarded;
+use crate::raw::recursion;
+
+/// How far a coroutine is.
+pub(super) enum State {
+    /// Nobody has awaited it yet.
+    New(Box<dyn Routine>),
+    Suspended(Box<dyn Routine>, Awaited),
+    Running,
+    Ended,
+}
+
+/// What goes into a coroutine.
+enum Message<'a, 'py> {
+    Value(&'a Bound<'py, PyAny>),
+    Exception(&'a Bound<'py, PyAny>),
+}
+
+/// What a coroutine function of ours returns. It passes for a `types.CoroutineType`.
+#[pyclass(module = "aioxide._core", name = "NativeCoroutine", frozen, weakref)]
+pub(crate) struct Coroutine {
+    pub(super) function: &'static Function,
+    pub(super) state: Guarded<State>,
+}
+
+impl Coroutine {
+    /// A coroutine of `function` that will do what `routine` does.
+    #[inline]
+    pub(crate) fn start<R: Routine + 'static>(
+        py: Python<'_>,
+        function: &'static Function,
+        routine: R,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let coroutine = Self {
+            function,
+            state: Guarded::new(State::New(Box::new(routine))),
+        };
+        Ok(Some(Py::new(py, coroutine)?.into_any()))
+    }
+
+    /// Goes on as `PyIter_Send` has it: what is sent reaches what is awaited.
+    #[inline]
+    pub(crate) fn send_value<'py>(&self, value: &Bound<'py, PyAny>) -> Sent<'py> {
+        let py = value.py();
+        match recursion::guarded(py, || self.advance(py, Message::Value(value))) {
+            Ok(sent) => sent,
+            Err(error) => Sent::Raised(error),
+        }
+    }
+
+    fn advance<'py>(&self, py: Python<'py>, message: Message<'_, 'py>) -> Sent<'py> {
+        match self.state.replace(py, State::Running) {
+            State::New(routine) => self.begin(py, routine, message),
+            State::Suspended(routine, awaited) => {
+                let sent = match message {
+                    Message::Value(value) => awaited.send(value),
+                    Message::Exception(exception) => awaited.throw(exception),
+                };
+                self.proceed(py, routine, awaited, sent)
+            }
+            State::Running => Sent::Raised(PyValueError::new_err("coroutine already executing")),
+            State::Ended => {
+                self.state.replace(py, State::Ended);
+                Sent::Raised(PyRuntimeError::new_err(
+                    "cannot reuse already awaited coroutine",
+                ))
+            }
+        }
+    }
+
+    fn begin<'py>(
+        &self,
+        py: Python<'py>,
+        routine: Box<dyn Routine>,
+        message: Message<'_, 'py>,
+    ) -> Sent<'py> {
+        match message {
+            Message::Value(value) if value.is_none() => self.run(py, routine, Input::Start),
+            Message::Value(_) => {
+                self.state.replace(py, State::New(routine));
+                Sent::Raised(PyTypeError::new_err(
+                    "can't send non-None value to a just-started coroutine",
+                ))
+            }
+            Message::Exception(exception) => {
+                self.state.replace(py, State::Ended);
+                drop(routine);
+                Sent::Raised(PyErr::from_value(exception.clone()))
+            }
+        }
+    }
+
+    /// Goes on after what is awaited has had its step.
+    #[inline]
+    fn proceed<'py>(
+        &self,
+        py: Python<'py>,
+        routine: Box<dyn Routine>,
+        awaited: Awaited,
+        sent: Sent<'py>,
+    ) -> Sent<'py> {
+        let input = match sent {
+            Sent::Nothing | Sent::Yielded(_) => {
+                drop(self.state.replace(py, State::Suspended(routine, awaited)));
+                return sent;
+            }
+            Sent::Returned(value) => Input::Value(value),
+            Sent::Raised(error) => Input::Failure(error),
+        };
+        drop(awaited);
+        self.run(py, routine, input)
+    }
+
+    /// Lets the routine go on until it has to wait, or to its end.
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        mut routine: Box<dyn Routine>,
+        mut input: Input<'py>,
+    ) -> Sent<'py> {
+        loop {
+            let (awaited, sent) = match routine.resume(py, input) {
+                Ok(Progress::Return(value)) => return self.end(py, routine, Sent::Returned(value)),
+                Err(error) => return self.end(py, routine, Sent::Raised(legal(py, error))),
+                Ok(Progress::GiveWay) => (Awaited::Nothing, Sent::Nothing),
+                Ok(Progress::Await(awaitable)) => match Awaited::begin(&awaitable) {
+                    Ok(begun) => begun,
+                    Err(error) => {
+                        input = Input::Failure(error);
+                        continue;
+                    }
+                },
+            };
+            input = match sent {
+                Sent::Nothing | Sent::Yielded(_) => {
+                    drop(self.state.replace(py, State::Suspended(routine, awaited)));
+                    return sent;
+                }
+                Sent::Returned(value) => Input::Value(value),
+                Sent::Raised(error) => Input::Failure(error),
+            };
+        }
+    }
+
+    #[inline]
+    fn end<'py>(&self, py: Python<'py>, routine: Box<dyn Routine>, sent: Sent<'py>) -> Sent<'py> {
+        drop(self.state.replace(py, State::Ended));
+        drop(routine);
+        sent
+    }
+
+    /// Closes the coroutine, so that its routine gives back what it holds.
+    pub(super) fn close_now(&self, py: Python<'_>) -> PyResult<()> {
+        let is_unstarted = self
+            .state
+            .with(py, |state| matches!(state, State::New(_) | State::Ended));
+        if is_unstarted {
+            drop(self.state.replace(py, State::Ended));
+            return Ok(());
+        }
+        let exit = PyGeneratorExit::new_err(()).into_value(py).into_bound(py);
+        match self.advance(py, Message::Exception(exit.as_any())) {
+            Sent::Nothing | Sent::Yielded(_) => {
+                Err(PyRuntimeError::new_err("coroutine ignored GeneratorExit"))
+            }
+            Sent::Returned(_) => Ok(()),
+            Sent::Raised(error) if error.is_instance_of::<PyGeneratorExit>(py) => Ok(()),
+            Sent::Raised(error) => Err(error),
+        }
+    }
+}
+
+/// What a coroutine may raise: a `StopIteration` would pass for its end.
+fn legal(py: Python<'_>, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyStopIteration>(py) {
+        return error;
+    }
+    let substitute = PyRuntimeError::new_err("coroutine raised StopIteration");
+    substitute.set_cause(py, Some(error));
+    substitute
+}
+
+/// The result of a step in the words of `send` and `throw`.
+fn told<'py>(py: Python<'py>, sent: Sent<'py>) -> PyResult<Bound<'py, PyAny>> {
+    match sent {
+        Sent::Nothing => Ok(py.None().into_bound(py)),
+        Sent::Yielded(value) => Ok(value),
+        Sent::Returned(value) => {
+            // In a tuple, for a result that is a tuple would be taken for the arguments.
+            Err(PyStopIteration::new_err((value.unbind(),)))
+        }
+        Sent::Raised(error) => Err(error),
+    }
+}
+
+#[pymethods]
+impl Coroutine {
+    /// Goes on with a value for what is awaited; raises `StopIteration` with the result at the end.
+    fn send<'py>(&self, py: Python<'py>, arg: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        told(py, self.send_value(arg))
+    }
+
+    /// Goes on with an exception, given as an object, or as a class with a value and a traceback.
+    #[pyo3(signature = (typ, val=None, tb=None, /))]
+    fn throw<'py>(
+        &self,
+        py: Python<'py>,
+        typ: &Bound<'py, PyAny>,
+        val: Option<&Bound<'py, PyAny>>,
+        tb: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let exception = thrown(py, typ, val, tb)?;
+        let sent = recursion::guarded(py, || self.advance(py, Message::Exception(&exception)))?;
+        told(py, sent)
+    }
+
+    /// Ends the coroutine; raises `RuntimeError` if it awaits something in its ending.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.close_now(py)
+    }
+
+    fn __await__(slf: Py<Self>) -> CoroutineWrapper {
+        CoroutineWrapper { coroutine: slf }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.state
+            .visit(|state| match state {
+                State::New(routine) => routine.traverse(visit),
+                State::Suspended(routine, awaited) => {
+                    routine.traverse(visit)?;
+                    awaited.traverse(visit)
+                }
+                State::Running | State::Ended => Ok(()),
+            })
+            .unwrap_or(Ok(()))
+    }
+
+    fn __clear__(&self, py: Python<'_>) {
+        drop(self.state.replace(py, State::Ended));
+    }
+}
+
+/// The iterator that `__await__` returns when it is called by name.
+#[pyclass(module = "aioxide._core", name = "NativeCoroutineWrapper", frozen)]
+pub(crate) struct CoroutineWrapper {
+    coroutine: Py<Coroutine>,
+}
+
+#[pymethods]
+impl CoroutineWrapper {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        told(py, self.coroutine.get().send_value(py.None().bind(py)))
+    }
+
+    /// As the coroutine's `send`.
+    fn send<'py>(&self, py: Python<'py>, arg: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        told(py, self.coroutine.get().send_value(arg))
+    }
+
+    /// As the coroutine's `throw`.
+    #[pyo3(signature = (typ, val=None, tb=None, /))]
+    fn throw<'py>(
+        &self,
+        py: Python<'py>,
+        typ: &Bound<'py, PyAny>,
+        val: Option<&Bound<'py, PyAny>>,
+        tb: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.coroutine.get().throw(py, typ, val, tb)
+    }
+
+    /// As the coroutine's `close`.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.coroutine.get().close_now(py)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.coroutine)
+    }
+}

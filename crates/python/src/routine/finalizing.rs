@@ -1,0 +1,52 @@
+//! The end of a coroutine's life: it is closed if it waits, and reported if nobody has awaited it.
+
+use std::ffi::CString;
+use std::sync::OnceLock;
+
+use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
+use pyo3::ffi::destructor;
+use pyo3::prelude::*;
+
+use super::coroutine::{Coroutine, State};
+use crate::raw::coroutine_slots;
+use crate::raw::lifecycle::{self, Lifecycle};
+
+impl Lifecycle for Coroutine {
+    fn original_dealloc() -> &'static OnceLock<destructor> {
+        static ORIGINAL: OnceLock<destructor> = OnceLock::new();
+        &ORIGINAL
+    }
+
+    fn wants_finalizer(slf: &Bound<'_, Self>) -> bool {
+        slf.get()
+            .state
+            .with(slf.py(), |state| !matches!(state, State::Ended))
+    }
+
+    fn finalize(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let coroutine = slf.get();
+        let is_new = coroutine
+            .state
+            .with(py, |state| matches!(state, State::New(_)));
+        if is_new {
+            // Before it goes: a filter may turn the warning into an exception.
+            warn_unawaited(py, coroutine.function.qualname)?;
+        }
+        coroutine.close_now(py)
+    }
+
+    fn retire(_slf: &Bound<'_, Self>) {}
+}
+
+fn warn_unawaited(py: Python<'_>, qualname: &str) -> PyResult<()> {
+    let text = CString::new(format!("coroutine '{qualname}' was never awaited"))
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &text, 1)
+}
+
+/// Gives the class what PyO3 has no word for. To be called once.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    lifecycle::install::<Coroutine>(py)?;
+    coroutine_slots::install(py)
+}

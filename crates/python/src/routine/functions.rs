@@ -1,0 +1,42 @@
+//! The functions that are native: which they are, and how Python gives them their names.
+
+use pyo3::exceptions::PyLookupError;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::raw::function::{self, Implementation};
+
+/// A native function. Coroutines refer to theirs.
+pub(crate) struct Function {
+    /// Its name, after that of its class and a dot if it is a method.
+    pub(crate) qualname: &'static str,
+    /// What it does.
+    pub(crate) call: Implementation,
+}
+
+impl Function {
+    /// The name without the class.
+    pub(super) fn name(&self) -> &'static str {
+        self.qualname
+            .rsplit_once('.')
+            .map_or(self.qualname, |(_class, name)| name)
+    }
+}
+
+/// All of them, as each module lists its own.
+static FUNCTIONS: &[&[&Function]] = &[crate::sleeping::FUNCTIONS];
+
+/// The native function that `template` is the signature of: a function that has its qualified name and parameters.
+/// Raises `LookupError` if there is none of this name.
+#[pyfunction]
+pub(crate) fn native_function<'py>(template: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let qualname = template.getattr(intern!(template.py(), "__qualname__"))?;
+    let qualname = qualname.extract::<std::borrow::Cow<'_, str>>()?;
+    let known = FUNCTIONS.iter().copied().flatten();
+    match known.into_iter().find(|known| known.qualname == qualname) {
+        Some(known) => function::new(template, known.call),
+        None => Err(PyLookupError::new_err(format!(
+            "there is no native function {qualname}"
+        ))),
+    }
+}

@@ -1,0 +1,74 @@
+//! The loop that runs in this thread, for natives that are not given one.
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+use crate::event_loop::EventLoop;
+
+/// A loop as natives use it.
+pub(crate) enum RunningLoop<'py> {
+    /// One of ours whose timers and futures can be made natively.
+    Native(Bound<'py, EventLoop>),
+    /// Any other, to be called by its methods.
+    Foreign(Bound<'py, PyAny>),
+}
+
+impl<'py> RunningLoop<'py> {
+    /// The loop that runs in this thread.
+    ///
+    /// # Errors
+    /// `RuntimeError` if there is none.
+    #[inline]
+    pub(crate) fn get(py: Python<'py>) -> PyResult<Self> {
+        Self::of(running_loop(py)?)
+    }
+
+    /// Recognises a loop.
+    #[inline]
+    pub(crate) fn of(event_loop: Bound<'py, PyAny>) -> PyResult<Self> {
+        match event_loop.cast_into::<EventLoop>() {
+            Ok(ours) if EventLoop::times_natively(&ours)? => Ok(Self::Native(ours)),
+            Ok(ours) => Ok(Self::Foreign(ours.into_any())),
+            Err(other) => Ok(Self::Foreign(other.into_inner())),
+        }
+    }
+
+    /// The loop as Python sees it.
+    pub(crate) fn as_any(&self) -> &Bound<'py, PyAny> {
+        match self {
+            Self::Native(event_loop) => event_loop.as_any(),
+            Self::Foreign(event_loop) => event_loop,
+        }
+    }
+
+    /// A pending future of the loop, by its `create_future`.
+    #[inline]
+    pub(crate) fn create_future(&self) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Self::Native(event_loop) => EventLoop::new_future(event_loop).map(Bound::into_any),
+            Self::Foreign(event_loop) => {
+                event_loop.call_method0(intern!(event_loop.py(), "create_future"))
+            }
+        }
+    }
+}
+
+/// The loop that runs in this thread, as asyncio knows it.
+///
+/// # Errors
+/// `RuntimeError` if there is none.
+#[inline]
+pub(crate) fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let get = GET.get_or_try_init(py, || {
+        let get = py.import("asyncio.events")?.getattr("_get_running_loop")?;
+        Ok::<_, PyErr>(get.unbind())
+    })?;
+    let event_loop = get.bind(py).call0()?;
+    if event_loop.is_none() {
+        return Err(PyRuntimeError::new_err("no running event loop"));
+    }
+    Ok(event_loop)
+}

@@ -1,0 +1,165 @@
+//! `sleep`.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyFloat, PyInt};
+
+use crate::alarm::{Alarm, Purpose};
+use crate::event_loop::EventLoop;
+use crate::raw::fastcall::Arguments;
+use crate::routine::{Coroutine, Function, Input, Progress, Routine};
+use crate::running::RunningLoop;
+
+pub(crate) const FUNCTIONS: &[&Function] = &[&SLEEP];
+
+static SLEEP: Function = Function {
+    qualname: "sleep",
+    call: sleep,
+};
+
+fn sleep<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
+    let names = [intern!(py, "delay"), intern!(py, "result")];
+    let Some([Some(delay), result]) = arguments.fit(2, names) else {
+        return Ok(None);
+    };
+    let result = result.filter(|result| !result.is_none());
+    if result.is_none() && is_zero_or_less(&delay)? == Some(true) {
+        return Coroutine::start(py, &SLEEP, Pause);
+    }
+    let sleep = Sleep {
+        delay: delay.to_owned().unbind(),
+        result: result.map_or_else(|| py.None(), |result| result.to_owned().unbind()),
+        stage: Stage::New,
+    };
+    Coroutine::start(py, &SLEEP, sleep)
+}
+
+/// Whether a number is not above zero, if it is of a kind that cannot change its mind.
+#[inline]
+fn is_zero_or_less(delay: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+    if let Ok(delay) = delay.cast_exact::<PyFloat>() {
+        return Ok(Some(delay.value() <= 0.0));
+    }
+    if delay.is_exact_instance_of::<PyInt>() {
+        return delay.le(0).map(Some);
+    }
+    Ok(None)
+}
+
+/// A sleep of no length: it gives way for one turn.
+struct Pause;
+
+impl Routine for Pause {
+    #[inline]
+    fn resume<'py>(&mut self, py: Python<'py>, input: Input<'py>) -> PyResult<Progress<'py>> {
+        match input {
+            Input::Start => Ok(Progress::GiveWay),
+            Input::Value(_) => Ok(Progress::Return(py.None().into_bound(py))),
+            Input::Failure(error) => Err(error),
+        }
+    }
+
+    fn traverse(&self, _visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        Ok(())
+    }
+}
+
+/// A sleep, which may turn out to have no length.
+struct Sleep {
+    delay: Py<PyAny>,
+    result: Py<PyAny>,
+    stage: Stage,
+}
+
+enum Stage {
+    New,
+    GaveWay,
+    /// Waits for an alarm of this loop.
+    Alarm(Py<EventLoop>, Arc<Alarm>),
+    /// Waits for a handle of `call_later`.
+    Timer(Py<PyAny>),
+}
+
+impl Sleep {
+    fn begin<'py>(&mut self, py: Python<'py>) -> PyResult<Progress<'py>> {
+        let delay = self.delay.bind(py);
+        if delay.le(0)? {
+            self.stage = Stage::GaveWay;
+            return Ok(Progress::GiveWay);
+        }
+        if cfg!(Py_3_13) && delay.extract::<f64>()?.is_nan() {
+            return Err(PyValueError::new_err("Invalid delay: NaN (not a number)"));
+        }
+        let event_loop = RunningLoop::get(py)?;
+        let RunningLoop::Native(ours) = &event_loop else {
+            return self.wait_for_timer(&event_loop);
+        };
+        let future = EventLoop::new_future(ours)?;
+        let when = ours.get().seconds_now() + delay.extract::<f64>()?;
+        let purpose = Purpose::Settle(future.clone().unbind(), self.result.clone_ref(py));
+        let alarm = Alarm::set(ours, when, purpose)?;
+        self.stage = Stage::Alarm(ours.clone().unbind(), alarm);
+        Ok(Progress::Await(future.into_any()))
+    }
+
+    /// As `begin`, on any loop.
+    fn wait_for_timer<'py>(&mut self, event_loop: &RunningLoop<'py>) -> PyResult<Progress<'py>> {
+        static SET_RESULT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let py = event_loop.as_any().py();
+        let set_result = SET_RESULT.get_or_try_init(py, || {
+            let futures = py.import("asyncio.futures")?;
+            let set_result = futures.getattr("_set_result_unless_cancelled")?;
+            Ok::<_, PyErr>(set_result.unbind())
+        })?;
+        let future = event_loop.create_future()?;
+        let arguments = (&self.delay, set_result, &future, &self.result);
+        let call_later = intern!(py, "call_later");
+        let timer = event_loop.as_any().call_method1(call_later, arguments)?;
+        self.stage = Stage::Timer(timer.unbind());
+        Ok(Progress::Await(future))
+    }
+
+    /// The wait is over, or was given up.
+    fn cancel_timer(&mut self, py: Python<'_>) -> PyResult<()> {
+        match std::mem::replace(&mut self.stage, Stage::New) {
+            Stage::New | Stage::GaveWay => {}
+            Stage::Alarm(event_loop, alarm) => alarm.cancel(event_loop.get(), py),
+            Stage::Timer(timer) => {
+                timer.call_method0(py, intern!(py, "cancel"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Routine for Sleep {
+    fn resume<'py>(&mut self, py: Python<'py>, input: Input<'py>) -> PyResult<Progress<'py>> {
+        if matches!(input, Input::Start) {
+            return self.begin(py);
+        }
+        let gave_way = matches!(self.stage, Stage::GaveWay);
+        self.cancel_timer(py)?;
+        let value = input.value(py)?;
+        Ok(Progress::Return(if gave_way {
+            self.result.bind(py).clone()
+        } else {
+            value
+        }))
+    }
+
+    fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.delay)?;
+        visit.call(&self.result)?;
+        match &self.stage {
+            // The loop answers for the alarm.
+            Stage::New | Stage::GaveWay => Ok(()),
+            Stage::Alarm(event_loop, _alarm) => visit.call(event_loop),
+            Stage::Timer(timer) => visit.call(timer),
+        }
+    }
+}

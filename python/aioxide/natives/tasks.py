@@ -1,0 +1,26 @@
+"""`asyncio.tasks`, natively."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from aioxide.natives.templates import native
+
+__all__ = ["sleep"]
+
+T = TypeVar("T")
+
+
+@native
+async def sleep(delay: float, result: T = None) -> T:  # type: ignore[assignment]
+    """Wait for some time; with a delay of zero or less, for one turn of the loop.
+
+    Args:
+        delay: seconds.
+        result: what is returned.
+
+    Raises:
+        ValueError: `delay` is not a number (NaN), from Python 3.13 on.
+
+    """
+    raise NotImplementedError

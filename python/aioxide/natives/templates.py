@@ -1,0 +1,64 @@
+"""How natives get their signatures: a function whose body never runs is the template of a native one.
+
+    @native
+    async def sleep(delay: float, result: T = None) -> T:
+        '''Wait for `delay` seconds …'''
+
+    @native_methods(_core.Lock)
+    class Lock:
+        async def acquire(self) -> Literal[True]:
+            '''Wait until the lock is free …'''
+
+The template is what `inspect.signature`, `help`, type checkers and `unittest.mock` see. Calls go to the native
+function of the same qualified name, and to the template only if their arguments do not fit it: then Python
+refuses them in its own words.
+"""
+
+from __future__ import annotations
+
+import copyreg
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from aioxide import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+C = TypeVar("C", bound=type)
+
+
+def native(template: F) -> F:
+    """Return the native function that `template` is the signature of.
+
+    Raises:
+        LookupError: there is no native function of this qualified name.
+
+    """
+    return cast("F", _core.native_function(template))
+
+
+def native_methods(owner: type) -> Callable[[C], C]:
+    """Give the native class `owner` the methods whose templates a class of the same name holds.
+
+    Raises:
+        LookupError: a template has no native function of its qualified name.
+
+    """
+
+    def attach(templates: C) -> C:
+        for name, template in vars(templates).items():
+            if isinstance(template, FunctionType):
+                setattr(owner, name, native(template))
+        return cast("C", owner)
+
+    return attach
+
+
+def _name(function: Any) -> str:
+    """Say by which name `pickle` and `copy` find a function."""
+    return cast("str", function.__qualname__)
+
+
+copyreg.pickle(_core.NativeFunction, _name)
