@@ -12,6 +12,7 @@ pub mod inbox;
 pub mod nonblocking;
 pub mod pipes;
 pub mod pool;
+mod process;
 pub mod reactor;
 pub mod ready;
 pub mod records;

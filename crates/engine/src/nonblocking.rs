@@ -6,7 +6,6 @@
 //! input and output of a terminal): then the last of them switches back, whichever was first.
 
 use std::os::fd::RawFd;
-use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +13,7 @@ use rustix::fd::AsFd;
 use rustix::fs::{OFlags, Stat};
 use rustix::io::Errno;
 
+use crate::process::Process;
 use crate::sys::borrow_fd;
 
 /// Every loan of this process that has not ended.
@@ -72,7 +72,7 @@ impl Loan {
 pub struct NonBlocking {
     number: u64,
     /// The process that switched the mode: a forked child must not switch it back under its parent.
-    process: u32,
+    process: Process,
 }
 
 impl NonBlocking {
@@ -93,14 +93,14 @@ impl NonBlocking {
         });
         Ok(Self {
             number,
-            process: process::id(),
+            process: Process::current(),
         })
     }
 }
 
 impl Drop for NonBlocking {
     fn drop(&mut self) {
-        if self.process != process::id() {
+        if !self.process.is_current() {
             return;
         }
         let mut loans = loans();

@@ -4,10 +4,11 @@
 //! submission, as many at once as the pool has threads.
 
 use std::collections::VecDeque;
-use std::process;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use crate::process::Process;
 
 /// A call that may block.
 pub type Job = Box<dyn FnOnce() + Send>;
@@ -37,7 +38,7 @@ pub struct Pool {
     name: String,
     threads_max: usize,
     /// The process that made the pool: a forked child inherits everything but the threads.
-    process: u32,
+    process: Process,
 }
 
 /// The pool takes no more jobs: it was closed, or the system refused it its first thread.
@@ -62,14 +63,14 @@ impl Pool {
             shared: Arc::new(shared),
             name: name.into(),
             threads_max: threads_max.max(1),
-            process: process::id(),
+            process: Process::current(),
         }
     }
 
     /// Whether the pool was made by a parent, so that none of its threads is here.
     #[must_use]
     pub fn is_inherited(&self) -> bool {
-        self.process != process::id()
+        !self.process.is_current()
     }
 
     /// Queues `job`. Fails, without running it, when the pool is closed or inherited, or can have no

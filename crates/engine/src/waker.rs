@@ -7,7 +7,7 @@
 //! lost, whatever the queue is made of; loom checks that.
 
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::fd::BorrowedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use crate::closable::Closable;
@@ -26,9 +26,7 @@ pub struct EventBell(Closable);
 impl EventBell {
     /// Makes the eventfd. Fails when the process is out of file descriptors.
     pub fn new() -> Result<Self, Errno> {
-        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map(Closable::new)
-            .map(Self)
+        silent_eventfd().map(Closable::new).map(Self)
     }
 
     /// Lends the descriptor, for a reactor to watch.
@@ -39,16 +37,27 @@ impl EventBell {
         self.0.with(access)
     }
 
+    /// In a forked child, which shares its parent's bell and so does not ring it: gives it a bell of its own.
+    ///
+    /// The descriptor's number stays. Fails when the process is out of file descriptors, or the bell is closed.
+    pub fn renew(&self) -> Result<(), Errno> {
+        self.0.replace(silent_eventfd()?)
+    }
+
     /// Closes the descriptor. Ringing does nothing from here on.
     pub fn close(&self) {
         self.0.close();
     }
 }
 
+fn silent_eventfd() -> Result<OwnedFd, Errno> {
+    eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+}
+
 impl Bell for EventBell {
     fn ring(&self) {
         // Fails with EAGAIN, when 2^64 - 2 rings are unread: then the poll returns anyway. And with
-        // EBADF, when the loop is closed: then nobody sleeps.
+        // EBADF, when the loop is closed, or a parent's: then nobody sleeps.
         let _rung = self.0.with(|fd| rustix::io::write(fd, &1u64.to_ne_bytes()));
     }
 }

@@ -40,6 +40,15 @@ impl Epoll {
         Ok(())
     }
 
+    /// Whether the instance is that of a process from which this one was forked.
+    ///
+    /// The kernel would take what a child tells it for what the parent says: every call is refused with
+    /// `EBADF`, until [`renew`](Reactor::renew) gives the child an instance of its own.
+    #[inline]
+    pub fn is_inherited(&self) -> bool {
+        self.fd.is_inherited()
+    }
+
     /// Closes the instance, and with it every watch. Each later call is refused with `EBADF`.
     pub fn close(&self) {
         self.fd.close();

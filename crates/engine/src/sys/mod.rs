@@ -11,6 +11,7 @@ use rustix::event::epoll::Event;
 use rustix::io::Errno;
 
 pub(crate) mod datagrams;
+pub(crate) mod forks;
 
 /// Set once the kernel has refused `epoll_pwait2` (before 5.11, or a filter that does not know it).
 static NO_PWAIT2: AtomicBool = AtomicBool::new(false);

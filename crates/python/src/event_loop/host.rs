@@ -79,12 +79,14 @@ impl Host for Running<'_, '_> {
     }
 
     fn poll(&self, events: &mut Vec<Event>) -> Result<(), Errno> {
+        self.event_loop().part_from_parent(self.py())?;
         self.event_loop().reactor.poll(events, Some(Duration::ZERO))
     }
 
     fn park(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> Result<(), Errno> {
         EventLoop::leave_stage(self.0);
         let event_loop = self.event_loop();
+        event_loop.part_from_parent(self.py())?;
         let waker = &event_loop.mailbox.waker;
         waker.announce_sleep();
         // The last look: whoever fills a queue after this sees that the loop sleeps, and rings.

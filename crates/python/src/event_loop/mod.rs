@@ -224,6 +224,7 @@ impl EventLoop {
         watcher: Watcher,
         trust: Trust,
     ) -> Result<Option<Watcher>, Errno> {
+        self.part_from_parent(py)?;
         self.with(py, |state| {
             state.queues.polls_next = true;
             match trust {
@@ -231,6 +232,17 @@ impl EventLoop {
                 Trust::Registration => state.sources.arm(fd, direction, watcher),
             }
         })
+    }
+
+    /// In a forked child that uses its parent's loop: gives the loop a reactor and a bell of its own, with the
+    /// same watches. Until then nothing that happens to the child's copy of the loop reaches the kernel.
+    #[inline]
+    fn part_from_parent(&self, py: Python<'_>) -> Result<(), Errno> {
+        if self.reactor.is_inherited() && !self.is_closed.load(Ordering::Relaxed) {
+            self.mailbox.waker.bell().renew()?;
+            self.with(py, |state| state.sources.drop_orphans())?;
+        }
+        Ok(())
     }
 
     /// Puts `work` at the end of the ready queue.
