@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from .carriers import Carrier, Link, Party, Slow, carriers, random_pieces, write_at_random
-from .support import Loop, turns
+from .support import Loop, Reports, turns
 
 SIZE = 3_000_000
 # More than the kernel takes of a stream that nobody reads.
@@ -64,6 +64,54 @@ async def test_abort_drops_what_waits_and_keeps_the_order_of_what_went(
         await link.server.lost
         assert len(link.server.data) < len(data)
         assert data.startswith(link.server.data)
+
+
+@carriers()
+async def test_what_was_written_just_before_abort_reaches_the_peer(
+    loop: Loop, carrier: Carrier
+) -> None:
+    async with carrier.connected(Party, Party) as link:
+        for word in (b"last", b" ", b"words"):
+            link.client_transport.write(word)
+        link.client_transport.abort()
+        assert await link.client.lost is None
+        await link.server.lost
+        assert link.server.data == b"last words"
+
+
+class Faulty(Party):
+    """Answers, and fails."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.transport.write(b"last words")
+        raise RuntimeError("fatal")
+
+
+@carriers("both_ways", "data_error_is_fatal")
+async def test_what_was_written_just_before_a_fatal_error_reaches_the_peer(
+    loop: Loop, carrier: Carrier, reports: Reports
+) -> None:
+    async with carrier.connected(Party, Faulty) as link:
+        link.client_transport.write(b"x")
+        assert isinstance(await link.server.lost, RuntimeError)
+        await link.client.lost
+        assert link.client.data == b"last words"
+    assert [str(report["exception"]) for report in reports] == ["fatal"]
+    reports.clear()
+
+
+@carriers("both_ways")
+async def test_what_was_written_just_before_a_forced_close_reaches_the_peer(
+    loop: Loop, carrier: Carrier
+) -> None:
+    reason = ConnectionAbortedError("by force")
+    async with carrier.connected(Party, Party) as link:
+        link.client_transport.write(b"last words")
+        link.client_transport._force_close(reason)
+        assert await link.client.lost is reason
+        await link.server.lost
+        assert link.server.data == b"last words"
 
 
 @carriers(asyncio_bug=ENDS_TWICE)

@@ -436,18 +436,14 @@ impl Stream {
     }
 
     /// Closes the connection at once. What the kernel does not take now is dropped.
-    fn abort(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let stream = slf.get();
-        if stream.with(py, |state| state.is_held) {
-            stream.flush(slf)?;
-        }
-        stream.lose(py, None)
+    fn abort(&self, py: Python<'_>) -> PyResult<()> {
+        self.force_close(py, None)
     }
 
     /// Closes the connection at once, with the reason that `connection_lost` will be given.
     #[pyo3(name = "_force_close")]
     fn force_close(&self, py: Python<'_>, error: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        self.send_held(py)?;
         self.lose(py, error)
     }
 

@@ -182,6 +182,21 @@ impl Stream {
         }
     }
 
+    /// The connection is about to end at once: what this turn has written goes out first, as far as the kernel
+    /// takes it, because without the turn's end to wait for it would have been sent already.
+    pub(super) fn send_held(&self, py: Python<'_>) -> PyResult<()> {
+        let is_due = self.with(py, |state| {
+            std::mem::take(&mut state.is_held) && state.lost_count == 0
+        });
+        if !is_due {
+            return Ok(());
+        }
+        match self.send(py) {
+            Ok(_is_all_sent) => Ok(()),
+            Err(errno) => self.after_error(py, os_error(py, errno)),
+        }
+    }
+
     /// The kernel says that a write would not block.
     pub(crate) fn write_ready(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         crate::raw::context::run_in(slf.py(), &self.context, || self.flush(slf))
