@@ -1,4 +1,4 @@
-"""Forked processes: what a child drops of its parent's connections goes on in the parent, and each has a loop of its own."""
+"""Forked processes: what a child drops of its parent's connections lives on there, and each has a loop of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A forked child cannot disturb its parent's loop, whatever it does to its copy; and the copy works, apart from the parent's.
+"""A forked child cannot disturb its parent's loop, whatever it does to its copy; and the copy works by itself.
 
 On asyncio's loop both share one epoll instance, so that what a child closes, its parent does not hear of any more.
 """
