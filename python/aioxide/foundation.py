@@ -51,6 +51,11 @@ class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
     _thread_id: int | None
     """Identifies the thread that runs the loop; None while none does."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        if type(self).time is not _core.EventLoop.time:
+            self._go_by_replaced_time()
+
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute. A method of somebody else's is called where natives would do without it."""
         super().__setattr__(name, value)
@@ -58,6 +63,8 @@ class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
             self._schedule_by_call_soon()
         elif name in _TIMING_METHODS:
             self._time_by_methods()
+            if name == "time":
+                self._go_by_replaced_time()
 
     def _by_thread(self, future: asyncio.Future[T]) -> asyncio.Future[T]:
         """Let a virtual clock know of a future that a thread works for. Returns it."""

@@ -92,7 +92,11 @@ def test_what_a_child_closes_its_parent_goes_on_with() -> None:
         loop.run_until_complete(echo(b"parent"))
         loop.run_until_complete(wake_from_thread())
         # The listening socket is watched still, too.
-        loop.run_until_complete(asyncio.open_connection(*server.sockets[0].getsockname()))
+        with socket.create_connection(server.sockets[0].getsockname()):
+            while len(accepted) < 2:
+                loop.run_until_complete(asyncio.sleep(0.001))
+            accepted.pop().close()
+        loop.run_until_complete(end())
         loop.close()
     """)
 

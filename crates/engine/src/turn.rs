@@ -72,6 +72,14 @@ pub trait Host {
 
     /// The loop's clock.
     fn clock(&self) -> &dyn Clock;
+    /// The time that timers go by, when the clock shows `now`: the same, unless the owner knows another time.
+    fn due(&self, now: Instant) -> Result<Instant, Self::Error> {
+        Ok(now)
+    }
+    /// There is nothing to do until `deadline`: how long may the thread sleep?
+    fn rest(&self, deadline: Option<Instant>, calm: Calm) -> Result<Rest, Self::Error> {
+        Ok(self.clock().rest(deadline, calm))
+    }
     /// Lends the queues. `access` must not run or drop anything that could ask for them again.
     fn queues<R>(&self, access: impl FnOnce(&mut Queues<Self::Work>) -> R) -> R;
     /// Schedules what other threads have left.
@@ -140,8 +148,9 @@ pub fn run<H: Host>(host: &H) -> Result<(), Exit<H::Error>> {
 
 fn turn<H: Host>(host: &H, run: &mut Run) -> Result<(), Exit<H::Error>> {
     host.collect_inbox()?;
-    let mut now = host.clock().now();
-    match host.queues(|queues| plan(queues, now, run)) {
+    let now = host.clock().now();
+    let mut due = host.due(now)?;
+    match host.queues(|queues| plan(queues, now, due, run)) {
         Plan::Skip => {}
         Plan::Poll => {
             run.polled_at = now;
@@ -150,12 +159,12 @@ fn turn<H: Host>(host: &H, run: &mut Run) -> Result<(), Exit<H::Error>> {
         }
         Plan::Park(deadline) => {
             let rested = rest(host, run, deadline);
-            now = host.clock().now();
-            run.polled_at = now;
+            run.polled_at = host.clock().now();
             rested?;
+            due = host.due(run.polled_at)?;
         }
     }
-    let batch = host.queues(|queues| schedule_due(queues, now));
+    let batch = host.queues(|queues| schedule_due(queues, due));
     if batch > 0 {
         run.calm = Calm::Worked;
     }
@@ -171,7 +180,7 @@ fn turn<H: Host>(host: &H, run: &mut Run) -> Result<(), Exit<H::Error>> {
     Ok(())
 }
 
-fn plan<W: Cancellable>(queues: &mut Queues<W>, now: Instant, run: &Run) -> Plan {
+fn plan<W: Cancellable>(queues: &mut Queues<W>, now: Instant, due: Instant, run: &Run) -> Plan {
     // A clock may jump to the next deadline: to that of a timer which still counts.
     while run.calm == Calm::Quiet
         && let Some(ghost) = queues.timers.pop_ghost()
@@ -183,7 +192,7 @@ fn plan<W: Cancellable>(queues: &mut Queues<W>, now: Instant, run: &Run) -> Plan
         .next_deadline()
         .filter(|deadline| *deadline != Instant::NEVER);
     // A timer that is due is as good as ready: a chain of them must not cost a poll for each.
-    let is_due = deadline.is_some_and(|deadline| deadline <= now);
+    let is_due = deadline.is_some_and(|deadline| deadline <= due);
     let since_poll = now.since(run.polled_at);
     let polls = std::mem::take(&mut queues.polls_next) || since_poll >= run.poll_skip_max;
     if queues.ready.is_empty() && !is_due && !queues.is_stopping {
@@ -197,12 +206,11 @@ fn plan<W: Cancellable>(queues: &mut Queues<W>, now: Instant, run: &Run) -> Plan
 
 /// Sleeps until something happens or `deadline` has been reached, as the clock says.
 fn rest<H: Host>(host: &H, run: &mut Run, deadline: Option<Instant>) -> Result<(), Exit<H::Error>> {
-    let clock = host.clock();
-    let Rest::Sleep(timeout) = clock.rest(deadline, run.calm) else {
+    let Rest::Sleep(timeout) = host.rest(deadline, run.calm)? else {
         return Ok(());
     };
     let parked = host.park(&mut run.events, timeout);
-    clock.stir();
+    host.clock().stir();
     parked.map_err(Exit::Poll)?;
     run.calm = if run.events.is_empty() {
         Calm::Quiet
@@ -214,8 +222,8 @@ fn rest<H: Host>(host: &H, run: &mut Run, deadline: Option<Instant>) -> Result<(
 }
 
 /// Moves what is due into the ready queue and says how long the batch is.
-fn schedule_due<W: Cancellable>(queues: &mut Queues<W>, now: Instant) -> usize {
-    while let Some(work) = queues.timers.pop_due(now) {
+fn schedule_due<W: Cancellable>(queues: &mut Queues<W>, due: Instant) -> usize {
+    while let Some(work) = queues.timers.pop_due(due) {
         queues.ready.schedule(work);
     }
     queues.ready.len()

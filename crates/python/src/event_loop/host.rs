@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use aioxide_engine::clock::Clock;
+use aioxide_engine::clock::{Calm, Clock, Instant, Rest};
 use aioxide_engine::reactor::{Event, Reactor};
 use aioxide_engine::sources::{Direction, Watchers};
 use aioxide_engine::turn::{self, Exit, Host, Queues};
@@ -56,6 +56,23 @@ impl Host for Running<'_, '_> {
 
     fn clock(&self) -> &dyn Clock {
         &*self.event_loop().clock
+    }
+
+    #[inline]
+    fn due(&self, now: Instant) -> PyResult<Instant> {
+        if !self.event_loop().is_time_replaced() {
+            return Ok(now);
+        }
+        EventLoop::leave_stage(self.0);
+        EventLoop::timer_seconds(self.0).map(Instant::at_or_after_seconds)
+    }
+
+    fn rest(&self, deadline: Option<Instant>, calm: Calm) -> PyResult<Rest> {
+        if !self.event_loop().is_time_replaced() {
+            return Ok(self.clock().rest(deadline, calm));
+        }
+        EventLoop::leave_stage(self.0);
+        EventLoop::rest_by_replaced_time(self.0, deadline)
     }
 
     #[inline]
@@ -336,7 +353,7 @@ impl EventLoop {
     ) -> PyResult<()> {
         let py = handle.py();
         let slf = event_loop.get();
-        let begin = slf.clock.now();
+        let begin = Self::timer_seconds(event_loop)?;
         let outer = slf
             .current_handle
             .replace(py, Some(handle.clone().unbind()));
@@ -345,7 +362,7 @@ impl EventLoop {
             Err(error) => Self::callback_failed(event_loop, handle, error),
         };
         drop(slf.current_handle.replace(py, outer));
-        let seconds = slf.clock.now().since(begin).as_secs_f64();
+        let seconds = Self::timer_seconds(event_loop)? - begin;
         if seconds >= slf.slow_callback_duration.get(py) {
             event_loop.call_method1("_slow_callback", (handle, seconds))?;
         }

@@ -38,6 +38,7 @@ use crate::transports::stream::Stream;
 
 mod blocking;
 mod host;
+mod replaced_time;
 mod scheduling;
 mod tasks;
 mod watching;
@@ -183,6 +184,8 @@ pub(crate) struct EventLoop {
     times_natively: Guarded<Option<bool>>,
     /// Seconds after which debug mode calls a callback slow.
     slow_callback_duration: Guarded<f64>,
+    /// Whether somebody has replaced `time`, by which timers then go.
+    is_time_replaced: AtomicBool,
     is_debug: AtomicBool,
     is_closed: AtomicBool,
     /// Whether a turn is under way: writes are held back until its end.
@@ -360,6 +363,7 @@ impl EventLoop {
             schedules_natively: Guarded::new(None),
             times_natively: Guarded::new(None),
             slow_callback_duration: Guarded::new(0.1),
+            is_time_replaced: AtomicBool::new(false),
             is_debug: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             is_in_turn: AtomicBool::new(false),

@@ -250,7 +250,7 @@ Calls `callback(*args)` after `delay` seconds, never earlier.";
         let delay = intern!(slf.py(), "delay");
         let request = Request::read(slf.py(), arguments, "call_later", Some(delay))?;
         let delay = request.seconds("delay must not be None")?;
-        let when = slf.get().seconds_now() + delay;
+        let when = EventLoop::timer_seconds(slf)? + delay;
         EventLoop::schedule_timer(slf, when, request)
     }
 }
