@@ -28,7 +28,7 @@ fn sleep<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Optio
         return Ok(None);
     };
     let result = result.filter(|result| !result.is_none());
-    if result.is_none() && is_zero_or_less(&delay)? == Some(true) {
+    if result.is_none() && is_zero_or_less(&delay) == Some(true) {
         return Coroutine::start(py, &SLEEP, Pause);
     }
     let sleep = Sleep {
@@ -41,14 +41,15 @@ fn sleep<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Optio
 
 /// Whether a number is not above zero, if it is of a kind that cannot change its mind.
 #[inline]
-fn is_zero_or_less(delay: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+fn is_zero_or_less(delay: &Bound<'_, PyAny>) -> Option<bool> {
     if let Ok(delay) = delay.cast_exact::<PyFloat>() {
-        return Ok(Some(delay.value() <= 0.0));
+        return Some(delay.value() <= 0.0);
     }
-    if delay.is_exact_instance_of::<PyInt>() {
-        return delay.le(0).map(Some);
+    if !delay.is_exact_instance_of::<PyInt>() {
+        return None;
     }
-    Ok(None)
+    // One that is too large for the type is above zero or below, but does not have to be fast.
+    delay.extract::<i64>().ok().map(|delay| delay <= 0)
 }
 
 /// A sleep of no length: it gives way for one turn.

@@ -14,9 +14,57 @@ use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
 
+use super::guarded::Guarded;
+
 /// How many deallocations of ours may be nested in each other. What is deeper waits until they have
 /// ended: a chain of a million tasks, each holding the next, must not overflow the stack.
 const DEPTH_MAX: u32 = 100;
+
+/// Objects that have ended and are used again, for a class of which many are made and soon let go.
+///
+/// An object in the pool has contents that are valid and hold nothing, and the collector does not know it.
+pub(crate) struct Pool<T> {
+    objects: Guarded<Vec<Py<T>>>,
+}
+
+/// How many objects a pool keeps. Beyond that there is so much else to do that memory does not count.
+const POOL_MAX: usize = 128;
+
+impl<T: PyClass> Pool<T> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            objects: Guarded::new(Vec::new()),
+        }
+    }
+
+    /// Takes over an object that is being deallocated, if there is room.
+    ///
+    /// # Safety
+    /// Nobody owns the object, which the collector does not know, and it could be used again as it is.
+    unsafe fn take_over(&self, py: Python<'_>, object: *mut ffi::PyObject) -> bool {
+        if cfg!(Py_GIL_DISABLED) || self.objects.with(py, |objects| objects.len() >= POOL_MAX) {
+            return false;
+        }
+        // SAFETY: the object is whole; whoever refers to it weakly is told that it is gone.
+        unsafe { ffi::PyObject_ClearWeakRefs(object) };
+        // SAFETY: nobody else can reach the object, which gets an owner here.
+        unsafe { ffi::Py_INCREF(object) };
+        // SAFETY: as above; the caller says of which class it is.
+        let owned = unsafe { Bound::from_owned_ptr(py, object).cast_into_unchecked::<T>() };
+        self.objects
+            .with(py, |objects| objects.push(owned.unbind()));
+        true
+    }
+
+    /// An object from the pool, to be given its contents.
+    #[inline]
+    pub(crate) fn reuse(&self, py: Python<'_>) -> Option<Py<T>> {
+        let object = self.objects.with(py, Vec::pop)?;
+        // SAFETY: the object is of a class that the collector knows, and was unknown to it in the pool.
+        unsafe { ffi::PyObject_GC_Track(object.as_ptr().cast()) };
+        Some(object)
+    }
+}
 
 /// A class with a finalizer.
 pub(crate) trait Lifecycle: PyClass<Frozen = True> + Sync {
@@ -28,6 +76,10 @@ pub(crate) trait Lifecycle: PyClass<Frozen = True> + Sync {
     fn finalize(slf: &Bound<'_, Self>) -> PyResult<()>;
     /// The object goes for good: nobody may find it from here on. Must not call Python.
     fn retire(slf: &Bound<'_, Self>);
+    /// Where objects of the class are kept for the next who needs one, if anywhere.
+    fn pool() -> Option<&'static Pool<Self>> {
+        None
+    }
 }
 
 /// Gives the class its finalizer. To be called once, before anybody can subclass it.
@@ -79,6 +131,13 @@ unsafe extern "C" fn dealloc<T: Lifecycle>(object: *mut ffi::PyObject) {
         unsafe { ffi::PyObject_GC_UnTrack(object.cast()) };
     }
     T::retire(&dying);
+    if let Some(pool) = T::pool()
+        && class == T::type_object_raw(py)
+        // SAFETY: the object has no owner and no finalizer to come, and the collector does not know it.
+        && unsafe { pool.take_over(py, object) }
+    {
+        return;
+    }
     let Some(original) = T::original_dealloc().get().copied() else {
         return;
     };

@@ -11,6 +11,7 @@ use super::{Function, Input, Progress, Routine};
 use crate::future::thrown;
 pub(crate) use crate::raw::coroutine::Sent;
 use crate::raw::guarded::Guarded;
+use crate::raw::lifecycle::Lifecycle;
 use crate::raw::recursion;
 
 /// How far a coroutine is.
@@ -31,7 +32,7 @@ enum Message<'a, 'py> {
 /// What a coroutine function of ours returns. It passes for a `types.CoroutineType`.
 #[pyclass(module = "aioxide._core", name = "NativeCoroutine", frozen, weakref)]
 pub(crate) struct Coroutine {
-    pub(super) function: &'static Function,
+    pub(super) function: Guarded<&'static Function>,
     pub(super) state: Guarded<State>,
 }
 
@@ -43,9 +44,15 @@ impl Coroutine {
         function: &'static Function,
         routine: R,
     ) -> PyResult<Option<Py<PyAny>>> {
+        let state = State::New(Box::new(routine));
+        if let Some(reused) = Self::pool().and_then(|pool| pool.reuse(py)) {
+            reused.get().function.replace(py, function);
+            drop(reused.get().state.replace(py, state));
+            return Ok(Some(reused.into_any()));
+        }
         let coroutine = Self {
-            function,
-            state: Guarded::new(State::New(Box::new(routine))),
+            function: Guarded::new(function),
+            state: Guarded::new(state),
         };
         Ok(Some(Py::new(py, coroutine)?.into_any()))
     }

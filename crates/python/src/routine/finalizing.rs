@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 
 use super::coroutine::{Coroutine, State};
 use crate::raw::coroutine_slots;
-use crate::raw::lifecycle::{self, Lifecycle};
+use crate::raw::lifecycle::{self, Lifecycle, Pool};
 
 impl Lifecycle for Coroutine {
     fn original_dealloc() -> &'static OnceLock<destructor> {
@@ -31,12 +31,17 @@ impl Lifecycle for Coroutine {
             .with(py, |state| matches!(state, State::New(_)));
         if is_new {
             // Before it goes: a filter may turn the warning into an exception.
-            warn_unawaited(py, coroutine.function.qualname)?;
+            warn_unawaited(py, coroutine.function.get(py).qualname)?;
         }
         coroutine.close_now(py)
     }
 
     fn retire(_slf: &Bound<'_, Self>) {}
+
+    fn pool() -> Option<&'static Pool<Self>> {
+        static POOL: Pool<Coroutine> = Pool::new();
+        Some(&POOL)
+    }
 }
 
 fn warn_unawaited(py: Python<'_>, qualname: &str) -> PyResult<()> {

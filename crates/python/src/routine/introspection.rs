@@ -20,13 +20,13 @@ impl Coroutine {
     }
 
     #[getter]
-    fn __name__(&self) -> &'static str {
-        self.function.name()
+    fn __name__(&self, py: Python<'_>) -> &'static str {
+        self.function.get(py).name()
     }
 
     #[getter]
-    fn __qualname__(&self) -> &'static str {
-        self.function.qualname
+    fn __qualname__(&self, py: Python<'_>) -> &'static str {
+        self.function.get(py).qualname
     }
 
     /// What the coroutine awaits, or None.
@@ -63,19 +63,19 @@ impl Coroutine {
         if self.state.with(py, |state| matches!(state, State::Ended)) {
             return Ok(None);
         }
-        frame::named(py, FILE_NAME, self.function.name()).map(Some)
+        frame::named(py, FILE_NAME, self.function.get(py).name()).map(Some)
     }
 
     /// A code object that names the coroutine.
     #[getter]
     fn cr_code<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        frame::code(py, FILE_NAME, self.function.name())
+        frame::code(py, FILE_NAME, self.function.get(py).name())
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> String {
         format!(
             "<coroutine object {} at {:p}>",
-            slf.get().function.qualname,
+            slf.get().function.get(slf.py()).qualname,
             slf.as_ptr()
         )
     }
