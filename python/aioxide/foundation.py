@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # What `asyncio.sleep` and its like would call on a loop.
-_TIMING_METHODS = frozenset({"call_at", "call_later", "create_future", "time"})
+_REPLACEABLE = frozenset(
+    {"call_at", "call_later", "call_soon", "create_future", "create_task", "time"}
+)
 
 
 class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
@@ -59,12 +61,12 @@ class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute. A method of somebody else's is called where natives would do without it."""
         super().__setattr__(name, value)
+        if name in _REPLACEABLE:
+            self._serve_by_methods()
         if name == "call_soon":
             self._schedule_by_call_soon()
-        elif name in _TIMING_METHODS:
-            self._time_by_methods()
-            if name == "time":
-                self._go_by_replaced_time()
+        elif name == "time":
+            self._go_by_replaced_time()
 
     def _by_thread(self, future: asyncio.Future[T]) -> asyncio.Future[T]:
         """Let a virtual clock know of a future that a thread works for. Returns it."""

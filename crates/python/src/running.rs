@@ -29,7 +29,7 @@ impl<'py> RunningLoop<'py> {
     #[inline]
     pub(crate) fn of(event_loop: Bound<'py, PyAny>) -> PyResult<Self> {
         match event_loop.cast_into::<EventLoop>() {
-            Ok(ours) if EventLoop::times_natively(&ours)? => Ok(Self::Native(ours)),
+            Ok(ours) if EventLoop::is_plain(&ours)? => Ok(Self::Native(ours)),
             Ok(ours) => Ok(Self::Foreign(ours.into_any())),
             Err(other) => Ok(Self::Foreign(other.into_inner())),
         }

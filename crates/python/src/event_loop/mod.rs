@@ -180,8 +180,8 @@ pub(crate) struct EventLoop {
     pub(crate) current_task: Guarded<Said>,
     /// Whether futures and tasks may use the queue directly, once somebody has asked.
     schedules_natively: Guarded<Option<bool>>,
-    /// Whether natives may set alarms, once somebody has asked.
-    times_natively: Guarded<Option<bool>>,
+    /// Whether natives may do without the loop's methods, once somebody has asked.
+    is_plain: Guarded<Option<bool>>,
     /// Seconds after which debug mode calls a callback slow.
     slow_callback_duration: Guarded<f64>,
     /// Whether somebody has replaced `time`, by which timers then go.
@@ -361,7 +361,7 @@ impl EventLoop {
             current_handle: Guarded::new(None),
             current_task: Guarded::new(Said::Nothing),
             schedules_natively: Guarded::new(None),
-            times_natively: Guarded::new(None),
+            is_plain: Guarded::new(None),
             slow_callback_duration: Guarded::new(0.1),
             is_time_replaced: AtomicBool::new(false),
             is_debug: AtomicBool::new(false),

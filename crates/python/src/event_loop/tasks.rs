@@ -14,6 +14,16 @@ use crate::future::{Callback, Future};
 use crate::raw::fastcall::{Arguments, FastMethod, is_name};
 use crate::task::{Parts, Task};
 
+/// The methods that natives would call on a loop, and do without if they are ours.
+const REPLACEABLE: [&str; 6] = [
+    "call_at",
+    "call_later",
+    "call_soon",
+    "create_future",
+    "create_task",
+    "time",
+];
+
 impl EventLoop {
     /// Whether futures and tasks of this loop may use its queue directly: not if somebody has replaced
     /// `call_soon`, in a derived class or on the loop, who then has to see everything that is scheduled.
@@ -33,23 +43,23 @@ impl EventLoop {
         Ok(is_native)
     }
 
-    /// Whether natives may set alarms among the timers of this loop: not if somebody has replaced the methods that
-    /// they would otherwise call, nor in debug mode, where every callback is timed.
+    /// Whether natives may do without the methods of this loop: not if somebody has replaced one that they would
+    /// call, nor in debug mode, where every callback is timed.
     #[inline]
-    pub(crate) fn times_natively(slf: &Bound<'_, Self>) -> PyResult<bool> {
+    pub(crate) fn is_plain(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let py = slf.py();
         if slf.get().is_debug() {
             return Ok(false);
         }
-        if let Some(known) = slf.get().times_natively.get(py) {
+        if let Some(known) = slf.get().is_plain.get(py) {
             return Ok(known);
         }
         let (class, native_class) = (slf.get_type(), py.get_type::<Self>());
         let mut is_native = true;
-        for name in ["call_at", "call_later", "create_future", "time"] {
+        for name in REPLACEABLE {
             is_native &= class.getattr(name)?.is(&native_class.getattr(name)?);
         }
-        slf.get().times_natively.replace(py, Some(is_native));
+        slf.get().is_plain.replace(py, Some(is_native));
         Ok(is_native)
     }
 
@@ -131,10 +141,10 @@ impl EventLoop {
         self.schedules_natively.replace(py, Some(false));
     }
 
-    /// Has natives set their timers by `call_later`, which somebody has replaced, or what it stands on.
-    #[pyo3(name = "_time_by_methods")]
-    fn time_by_methods(&self, py: Python<'_>) {
-        self.times_natively.replace(py, Some(false));
+    /// Has natives call the methods of the loop, one of which somebody has replaced.
+    #[pyo3(name = "_serve_by_methods")]
+    fn serve_by_methods(&self, py: Python<'_>) {
+        self.is_plain.replace(py, Some(false));
     }
 
     /// What makes this loop's tasks, or None for the default.

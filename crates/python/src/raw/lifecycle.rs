@@ -49,8 +49,10 @@ impl<T: PyClass> Pool<T> {
         unsafe { ffi::PyObject_ClearWeakRefs(object) };
         // SAFETY: nobody else can reach the object, which gets an owner here.
         unsafe { ffi::Py_INCREF(object) };
-        // SAFETY: as above; the caller says of which class it is.
-        let owned = unsafe { Bound::from_owned_ptr(py, object).cast_into_unchecked::<T>() };
+        // SAFETY: this is that owner.
+        let owned = unsafe { Bound::from_owned_ptr(py, object) };
+        // SAFETY: the caller says of which class it is.
+        let owned = unsafe { owned.cast_into_unchecked::<T>() };
         self.objects
             .with(py, |objects| objects.push(owned.unbind()));
         true
