@@ -1,0 +1,134 @@
+"""What programs of every family are drawn from, and how many are tried.
+
+AIOXIDE_PROGRAMS is the number of programs for each test, and asks for fresh ones; without it the same few hundred are
+tried each time. The standard library's names on our loop are among the kinds to prove the machine: a difference there
+would be the loop's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+from tests.namespaces import OURS, STDLIB
+
+from .machine import CAUGHT, ERRORS, Machine, Program, run
+from .schedule import REFERENCE, Kind, OurLoop, StandingLoop
+
+_asked_for = os.environ.get("AIOXIDE_PROGRAMS")
+PROGRAMS = settings(
+    max_examples=int(_asked_for or 80),
+    derandomize=not _asked_for,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+NO_SETTINGS = st.just(())
+indexes = st.integers(0, 5)
+ticks = st.integers(0, 6)
+messages = st.sampled_from([None, None, "m1", 7])
+errors = st.sampled_from(sorted(ERRORS))
+
+cancels = st.tuples(st.just("cancel"), indexes, messages)
+common_actions = st.one_of(
+    cancels,
+    cancels,
+    st.tuples(st.just("spawn"), indexes),
+)
+common_waits = st.one_of(
+    st.just(("sleep",)),
+    st.tuples(st.just("sleep_for"), ticks),
+    st.tuples(st.just("raise"), errors),
+)
+
+
+def _blocks(ops: Any, own: Sequence[str]) -> Any:
+    inner = st.lists(ops, min_size=1, max_size=4).map(tuple)
+    handler = st.lists(ops, max_size=2).map(tuple)
+    catch = st.tuples(st.just("catch"), st.sampled_from(sorted(CAUGHT)), inner, handler)
+    return st.one_of(
+        catch,
+        st.tuples(st.just("finally"), inner, handler),
+        st.tuples(st.just("within"), ticks, inner),
+        *(st.tuples(st.just(name), indexes, inner) for name in own),
+        *(st.tuples(st.just(name), indexes, inner) for name in own),
+    )
+
+
+def programs(
+    actions: Any, waits: Any, blocks: Sequence[str] = (), settings: Any = NO_SETTINGS
+) -> Any:
+    """Return a strategy for the programs of a family.
+
+    Args:
+        actions: its operations that do not wait.
+        waits: those that do.
+        blocks: the names of those that take an index, and operations to run inside.
+        settings: what the family's objects are made with.
+
+    """
+    acts = st.one_of(actions, actions, common_actions)
+    leaf = st.one_of(acts, waits, waits, waits, common_waits)
+    ops = st.recursive(leaf, lambda inner: _blocks(inner, blocks), max_leaves=5)
+    driver = st.one_of(
+        st.lists(acts, max_size=3).map(tuple),
+        st.tuples(st.tuples(st.just("advance"), st.integers(1, 4))),
+    )
+    return st.builds(
+        Program,
+        scripts=st.lists(
+            st.lists(ops, min_size=1, max_size=6).map(tuple), min_size=1, max_size=5
+        ).map(tuple),
+        driver=st.lists(driver, max_size=10).map(tuple),
+        settings=settings,
+        debug=st.integers(0, 9).map(lambda number: number == 9),
+    )
+
+
+def check(machine: type[Machine], programs: Any, needed: Sequence[str]) -> None:
+    """Fail unless each program leaves the same trace with every kind; skip, after that, what is not native yet."""
+    absent = OURS.absent(needed)
+    kinds = [Kind(STDLIB, OurLoop)]
+    if absent is None:
+        kinds += [Kind(OURS, StandingLoop), Kind(OURS, OurLoop)]
+
+    @PROGRAMS
+    @given(programs)
+    def agrees(program: Program) -> None:
+        expected = run(machine, program, REFERENCE)
+        for kind in kinds:
+            got = run(machine, program, kind)
+            assert got.events == expected.events, kind.label
+            assert got.chains == expected.chains, kind.label
+
+    agrees()
+    if absent is not None:
+        pytest.skip(absent)
+
+
+def notice(machine: type[Machine], programs: Any, mutant: Kind, tries: int = 1_000) -> bool:
+    """Tell whether some program of these leaves another trace with a mutant of the standard library's primitives."""
+
+    def differs(program: Program) -> bool:
+        return run(machine, program, mutant).events != run(machine, program, REFERENCE).events
+
+    only_find = settings(PROGRAMS, max_examples=tries, phases=[Phase.generate], derandomize=True)
+    try:
+        find(programs, differs, settings=only_find, random=random.Random(0))
+    except NoSuchExample:
+        return False
+    return True
+
+
+def heir(parent: Any, name: str) -> Any:
+    """Return a subclass that goes by the name of asyncio's class in a repr."""
+    original = getattr(asyncio, name)
+    return type(name, (parent,), {"__qualname__": name, "__module__": original.__module__})
