@@ -366,20 +366,25 @@ class SSLTransport(asyncio.Transport):
 
     # How it ends.
 
-    def _call_eof_received(self) -> None:
+    def _call_eof_received(self) -> bool:
+        """Tell the protocol, once, of the end of the stream; return whether that is TLS, and will close this one."""
         if not self._has_told_made or self._has_told_eof:
-            return
+            return False
         self._has_told_eof = True
+        protocol: Any = self.get_protocol()
         try:
-            keeps_open = self.get_protocol().eof_received()  # type: ignore[attr-defined]
+            keeps_open = protocol.eof_received()
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exc:  # noqa: BLE001 (whatever it is, it is reported)
             self._tls.stop()
             self._fatal_error(exc, "Error calling eof_received()")
-        else:
-            if keeps_open:
-                logger.warning("returning true from eof_received() has no effect when using ssl")
+            return False
+        if isinstance(protocol, _core.Tls):
+            return bool(keeps_open)
+        if keeps_open:
+            logger.warning("returning true from eof_received() has no effect when using ssl")
+        return False
 
     def _start_shutdown_timer(self) -> None:
         self._timer = self._loop.call_later(self._shutdown_timeout, self._time_out_shutdown)

@@ -210,9 +210,11 @@ impl Tls {
     /// Goes on delivering, from the next turn on. Does nothing if it is not paused.
     fn resume_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let was_paused = slf
-            .get()
-            .with(py, |state| std::mem::take(&mut state.is_read_paused));
+        let was_paused = slf.get().with(py, |state| {
+            let was_paused = std::mem::take(&mut state.is_read_paused);
+            state.is_resuming |= was_paused;
+            was_paused
+        });
         if was_paused {
             let resume = slf.getattr(intern!(py, "_resume"))?;
             let event_loop = slf.get().event_loop.bind(py);
@@ -226,6 +228,7 @@ impl Tls {
     fn resume(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let tls = slf.get();
+        tls.with(py, |state| state.is_resuming = false);
         tls.read_on(slf)?;
         if tls.phase(py) == Phase::Open {
             tls.control_reading(py)?;

@@ -106,10 +106,6 @@ impl Lower {
             .map(drop)
     }
 
-    pub(super) fn is_tls(&self) -> bool {
-        matches!(self.native, Native::Tls(_))
-    }
-
     pub(super) fn is_closing(&self, py: Python<'_>) -> PyResult<bool> {
         match &self.native {
             Native::Stream(stream) => Ok(stream.get().is_closing(py)),

@@ -43,6 +43,8 @@ pub(super) enum Phase {
     Handshake,
     /// Data goes both ways.
     Open,
+    /// No more is taken; what the protocol has just asked for once more is delivered.
+    Delivering,
     /// No more is read or taken; what was written goes out.
     Flushing,
     /// We have said goodbye, and wait for the peer's.
@@ -83,6 +85,10 @@ pub(super) struct State {
     has_unread: bool,
     /// The protocol has paused reading.
     is_read_paused: bool,
+    /// The protocol goes on reading in the next turn.
+    is_resuming: bool,
+    /// The protocol is TLS, has been told of the end of the stream, and closes this when it is through.
+    is_left_to_upper: bool,
     /// The transport below has been paused, because too much is unread.
     is_lower_read_paused: bool,
     read_marks: Marks,
@@ -203,6 +209,8 @@ impl Tls {
             records: Records::default(),
             has_unread: false,
             is_read_paused: false,
+            is_resuming: false,
+            is_left_to_upper: false,
             is_lower_read_paused: false,
             read_marks: Marks::from_high(READ_HIGH_WATER),
             has_eof: false,

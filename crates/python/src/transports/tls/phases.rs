@@ -79,10 +79,39 @@ impl Tls {
 
     /// The peer has said that it will send nothing more.
     pub(super) fn receive_goodbye(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        self.with(slf.py(), |state| state.has_unread = false);
+        self.end_reading(slf)
+    }
+
+    /// Tells the protocol that there is no more to read, and begins to close. TLS above has bytes of its own
+    /// to send first, and closes this one then.
+    fn end_reading(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        self.with(py, |state| state.has_unread = false);
-        self.tell_transport(py, intern!(py, "_call_eof_received"), ())?;
-        self.begin_closing(slf)
+        if self.with(py, |state| state.is_left_to_upper) {
+            return Ok(());
+        }
+        let is_left = self.call_eof_received(py)?;
+        self.with(py, |state| state.is_left_to_upper = is_left);
+        if is_left {
+            Ok(())
+        } else {
+            self.begin_closing(slf)
+        }
+    }
+
+    /// Tells the protocol, once, of the end of the stream; whether it is left to TLS above to close.
+    fn call_eof_received(&self, py: Python<'_>) -> PyResult<bool> {
+        let transport = self.with(py, |state| {
+            let transport = state.transport.as_ref();
+            transport.map(|transport| transport.clone_ref(py))
+        });
+        match transport {
+            Some(transport) => transport
+                .bind(py)
+                .call_method0(intern!(py, "_call_eof_received"))?
+                .is_truthy(),
+            None => Ok(false),
+        }
     }
 
     /// Everything from a stream that ended without a goodbye has been delivered.
@@ -99,21 +128,27 @@ impl Tls {
             self.enter(py, Phase::Over);
             return self.tell_transport(py, intern!(py, "_fail_truncated"), ());
         }
-        self.tell_transport(py, intern!(py, "_call_eof_received"), ())?;
-        self.begin_closing(slf)
+        self.end_reading(slf)
     }
 
     /// Stops reading for the protocol, and begins to flush.
     pub(super) fn begin_closing(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        if self.phase(py) != Phase::Open || !self.enter(py, Phase::Flushing) {
+        if self.phase(py) != Phase::Open || !self.enter(py, Phase::Delivering) {
+            return Ok(());
+        }
+        if self.with(py, |state| state.is_resuming) {
+            // The protocol wanted it, and has not been given it yet.
+            self.read_on(slf)?;
+        }
+        if !self.enter(py, Phase::Flushing) {
             return Ok(());
         }
         let (was_paused, has_unread) = self.with(py, |state| {
-            (
-                std::mem::take(&mut state.is_lower_read_paused),
-                std::mem::take(&mut state.has_unread),
-            )
+            // What a protocol has paused before stays unread, so that OpenSSL says of it what it says to asyncio.
+            let has_unread = state.has_unread && !state.is_read_paused;
+            state.has_unread = false;
+            (std::mem::take(&mut state.is_lower_read_paused), has_unread)
         });
         if has_unread {
             self.receive(slf, &[])?;
@@ -184,7 +219,7 @@ impl Tls {
     /// Both sides have said goodbye, or the peer is gone: what is queued below goes out, then it closes.
     fn close_lower(&self, py: Python<'_>) -> PyResult<()> {
         self.enter(py, Phase::Over);
-        self.tell_transport(py, intern!(py, "_call_eof_received"), ())?;
+        self.call_eof_received(py)?;
         self.tell_transport(py, intern!(py, "_close_below"), ())
     }
 
@@ -194,7 +229,7 @@ impl Tls {
         match self.phase(py) {
             Phase::Flushing => self.go_on_closing(slf)?,
             Phase::Goodbye => self.wait_for_goodbye(py)?,
-            Phase::Waiting | Phase::Handshake | Phase::Open | Phase::Over => {}
+            Phase::Waiting | Phase::Handshake | Phase::Open | Phase::Delivering | Phase::Over => {}
         }
         // TLS over TLS: the one above waits for the same.
         match self.protocol(py) {
@@ -271,10 +306,9 @@ impl Tls {
             }
             Phase::Flushing => tls.go_on_closing(slf)?,
             Phase::Goodbye => tls.close_lower(py)?,
-            Phase::Over => {}
+            Phase::Delivering | Phase::Over => {}
         }
-        // TLS below closes by itself, whatever it is told.
-        Ok(tls.lower(py).is_some_and(|lower| !lower.is_tls()))
+        Ok(tls.lower(py).is_some())
     }
 
     /// The transport below asks for a pause.
@@ -290,7 +324,11 @@ impl Tls {
         match tls.phase(py) {
             Phase::Open => tls.send_backlog(py),
             Phase::Flushing => tls.go_on_closing(slf),
-            Phase::Waiting | Phase::Handshake | Phase::Goodbye | Phase::Over => Ok(()),
+            Phase::Waiting
+            | Phase::Handshake
+            | Phase::Delivering
+            | Phase::Goodbye
+            | Phase::Over => Ok(()),
         }
     }
 
@@ -301,7 +339,7 @@ impl Tls {
         match tls.phase(py) {
             Phase::Waiting | Phase::Handshake => tls.force_close(py, None),
             Phase::Open => tls.begin_closing(slf),
-            Phase::Flushing | Phase::Goodbye | Phase::Over => Ok(()),
+            Phase::Delivering | Phase::Flushing | Phase::Goodbye | Phase::Over => Ok(()),
         }
     }
 

@@ -49,7 +49,7 @@ impl Tls {
                 self.shake_hands(slf)
             }
             Phase::Open => self.receive_in_pieces(slf, arrived),
-            Phase::Flushing => self.discard(py, arrived),
+            Phase::Delivering | Phase::Flushing => self.discard(py, arrived),
             Phase::Goodbye => {
                 if self.with(py, |state| state.failure.is_some()) {
                     return Ok(());
@@ -223,7 +223,8 @@ impl Tls {
         let py = slf.py();
         loop {
             let receiver = self.with(py, |state| {
-                let reads = state.phase == Phase::Open && !state.is_read_paused && state.has_unread;
+                let is_open = matches!(state.phase, Phase::Open | Phase::Delivering);
+                let reads = is_open && !state.is_read_paused && state.has_unread;
                 reads.then_some(state.receiver)
             });
             let Some(receiver) = receiver else {

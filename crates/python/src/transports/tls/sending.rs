@@ -98,7 +98,7 @@ impl Tls {
     fn encrypt_backlog(&self, py: Python<'_>) -> PyResult<()> {
         loop {
             let piece = self.with(py, |state| {
-                let is_open = matches!(state.phase, Phase::Open | Phase::Flushing);
+                let is_open = state.phase >= Phase::Open && state.phase <= Phase::Flushing;
                 if !is_open || state.is_lower_write_paused {
                     return None;
                 }
