@@ -30,8 +30,19 @@ SUBMODULES = (
 # Names that asyncio has on newer Pythons only; ours are there on each.
 _NEWER = {"QueueShutDown": "queues", "timeout_at": "timeouts"}
 
-# Classes that are not replaced: our loop makes futures and tasks of ours, whatever these names say.
-_NEVER_NATIVE = frozenset({"Future", "Task"})
+# What is not replaced. Our loop makes futures and tasks of ours, whatever these names say, and the rest asks them
+# for things that they answer themselves.
+_NEVER_NATIVE = frozenset(
+    {
+        "Future",
+        "Task",
+        "create_eager_task_factory",
+        "eager_task_factory",
+        "future_add_to_awaited_by",
+        "future_discard_from_awaited_by",
+        "isfuture",
+    }
+)
 
 
 def _homes() -> dict[str, str]:
@@ -42,8 +53,6 @@ def _homes() -> dict[str, str]:
             # Constants and exceptions belong to asyncio whoever uses them.
             if callable(getattr(module, name)) and name not in _NEVER_NATIVE:
                 homes[name] = submodule
-    for name in ("create_subprocess_exec", "create_subprocess_shell", "Process"):
-        homes[name] = "subprocess"
     return homes
 
 
