@@ -23,6 +23,13 @@ use crate::transports::datagram::DatagramEndpoint;
 /// Reads of up to this many bytes pass through the loop's scratch memory.
 pub(crate) const SCRATCH_SIZE: usize = 64 * 1024;
 
+/// How much is read at a time of what is to be decrypted: six of the largest records. The bytes object that they are
+/// decrypted to stays, together with a seventh that was waiting for its end, below 128 KiB, from where on glibc's
+/// allocator asks the kernel for each object, and gives it back.
+const ENCRYPTED_SIZE: usize = 108 * 1024;
+/// No more than this is kept to encrypt to: as much as is encrypted before it is sent, doubled by its growth.
+const SPARE_MAX: usize = 256 * 1024;
+
 /// Memory for one read, lent out while a socket is read.
 pub(crate) type Scratch = Box<[u8]>;
 
@@ -384,12 +391,29 @@ impl EventLoop {
         Ok(())
     }
 
+    /// Memory to encrypt to, empty, and perhaps still without a place of its own.
+    pub(crate) fn take_spare(&self, py: Python<'_>) -> Vec<u8> {
+        self.spare.replace(py, Vec::new())
+    }
+
+    /// Keeps memory for whoever encrypts next, unless it is too much to keep, or less than there is already.
+    pub(crate) fn keep_spare(&self, py: Python<'_>, mut memory: Vec<u8>) {
+        memory.clear();
+        let released = self.spare.with(py, |spare| {
+            if memory.capacity() > spare.capacity() && memory.capacity() <= SPARE_MAX {
+                std::mem::swap(spare, &mut memory);
+            }
+            memory
+        });
+        drop(released);
+    }
+
     /// Lends the scratch memory to `read`. A nested loan gets memory of its own.
     pub(crate) fn with_scratch<R>(&self, py: Python<'_>, read: impl FnOnce(&mut [u8]) -> R) -> R {
         let mut scratch = self
             .scratch
             .replace(py, None)
-            .unwrap_or_else(|| vec![0; SCRATCH_SIZE].into_boxed_slice());
+            .unwrap_or_else(|| vec![0; ENCRYPTED_SIZE].into_boxed_slice());
         let result = read(&mut scratch);
         drop(self.scratch.replace(py, Some(scratch)));
         result

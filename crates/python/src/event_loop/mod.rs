@@ -169,6 +169,8 @@ pub(crate) struct EventLoop {
     pool: Guarded<Option<Arc<Pool>>>,
     /// Memory that reads go through on their way into bytes objects of their exact size.
     scratch: Guarded<Option<Scratch>>,
+    /// Memory that TLS encrypts to, lent out until what was encrypted has been handed on.
+    spare: Guarded<Vec<u8>>,
     /// Memory that datagrams are received into.
     pub(crate) batches: Guarded<Batches>,
     /// The contexts that callbacks share.
@@ -355,6 +357,7 @@ impl EventLoop {
             clock: LoopClock::default(),
             pool: Guarded::new(None),
             scratch: Guarded::new(None),
+            spare: Guarded::new(Vec::new()),
             batches: Guarded::new(Batches::default()),
             contexts: Contexts::new(),
             task_factory: Guarded::new(None),
@@ -474,6 +477,7 @@ impl EventLoop {
         self.mailbox.waker.bell().close();
         self.release_everything(py);
         drop(self.scratch.replace(py, None));
+        drop(self.spare.replace(py, Vec::new()));
         drop(self.batches.replace(py, Batches::default()));
         self.contexts.clear(py);
         let pool = self.pool.replace(py, None);

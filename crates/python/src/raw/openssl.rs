@@ -17,7 +17,6 @@ use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 /// The sizes of `_ssl._SSLSocket` whose layout was compared: 3.11; 3.12 and 3.13; 3.14.
 const KNOWN_SIZES: [usize; 3] = [96, 80, 88];
@@ -35,9 +34,6 @@ const BIO_CTRL_DUP: c_int = 12;
 const BIO_CTRL_WPENDING: c_int = 13;
 /// The slot of an `SSL` in which `_ssl` notes the object that it belongs to.
 const APP_DATA: c_int = 0;
-
-/// Memory for outgoing bytes is kept for the next ones unless it is larger: two records' worth.
-const OUTGOING_KEPT_MAX: usize = 32 * 1024;
 
 const RTLD_LAZY: c_int = 1;
 const RTLD_NOLOAD: c_int = 4;
@@ -412,18 +408,8 @@ impl Wire {
         locked(&self.0).unread()
     }
 
-    /// Takes out the encrypted bytes that are to be sent, if any.
-    pub(crate) fn take_outgoing<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        let outgoing = &mut locked(&self.0).outgoing;
-        if outgoing.is_empty() {
-            return None;
-        }
-        let bytes = PyBytes::new(py, outgoing);
-        if outgoing.capacity() > OUTGOING_KEPT_MAX {
-            *outgoing = Vec::new();
-        } else {
-            outgoing.clear();
-        }
-        Some(bytes)
+    /// Gives OpenSSL other memory to append what is to be sent to, and takes out what it has written to until now.
+    pub(crate) fn swap_outgoing(&self, memory: Vec<u8>) -> Vec<u8> {
+        std::mem::replace(&mut locked(&self.0).outgoing, memory)
     }
 }

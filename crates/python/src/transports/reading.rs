@@ -142,6 +142,7 @@ impl Stream {
 
     fn receive_small<'py>(&self, py: Python<'py>) -> Result<Attempt<Bound<'py, PyBytes>>, Errno> {
         self.event_loop.get().with_scratch(py, |scratch| {
+            let scratch = scratch.get_mut(..SCRATCH_SIZE).unwrap_or_default();
             Ok(match self.channel.receive_into(self.fd, scratch)? {
                 Attempt::Done(count) => {
                     Attempt::Done(PyBytes::new(py, scratch.get(..count).unwrap_or_default()))

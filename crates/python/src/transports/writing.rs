@@ -4,6 +4,7 @@
 //! shows: outside of a turn, above the high-water mark, and whenever the user asks how much is
 //! queued or ends the stream, what is held goes out at once.
 
+use aioxide_engine::sockets::Attempt;
 use aioxide_engine::sources::Direction;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
@@ -19,6 +20,8 @@ use crate::errors::os_error;
 
 /// More than this many bytes are not held back: one call for so much is as cheap as two.
 const HELD_MAX: usize = 64 * 1024;
+/// From this many bytes on, a copy of them is dearer than a system call that another write might share.
+const SENT_AT_ONCE_MIN: usize = 16 * 1024;
 
 /// What becomes of bytes that were just queued.
 enum Verdict {
@@ -144,6 +147,38 @@ impl Stream {
     pub(super) fn write_bytes(slf: &Bound<'_, Self>, data: &Bound<'_, PyBytes>) -> PyResult<()> {
         let verdict = slf.get().queue(slf.py(), std::iter::once(data.clone()))?;
         Self::follow(slf, &verdict)
+    }
+
+    /// Sends `bytes`, which stay the caller's: if they are many and nothing waits, the kernel is given them now,
+    /// and only what it does not take is copied and queued.
+    pub(super) fn write_slice(slf: &Bound<'_, Self>, bytes: &[u8]) -> PyResult<()> {
+        let (py, stream) = (slf.py(), slf.get());
+        if bytes.len() < SENT_AT_ONCE_MIN || !stream.may_send_at_once(py) {
+            return Self::write_bytes(slf, &PyBytes::new(py, bytes));
+        }
+        let sent = match stream.channel.send(stream.fd, bytes) {
+            Ok(Attempt::Done(sent)) => sent,
+            Ok(Attempt::WouldBlock) => 0,
+            Err(errno) => return stream.after_error(py, os_error(py, errno)),
+        };
+        let rest = bytes.get(sent..).unwrap_or_default();
+        if rest.is_empty() {
+            return stream.after_all_sent(slf);
+        }
+        let rest = PyBytes::new(py, rest);
+        stream.with(py, |state| state.outgoing.push(rest));
+        stream.after_would_block(slf)
+    }
+
+    /// Whether nothing is in the way of bytes: nothing queued, no end, and the descriptor still ours.
+    fn may_send_at_once(&self, py: Python<'_>) -> bool {
+        let may_write = self.with(py, |state| {
+            state.outgoing.is_empty()
+                && state.lost_count == 0
+                && !state.has_written_eof
+                && state.empty_waiter.is_none()
+        });
+        may_write && self.channel.role == Role::Connection && self.has_its_descriptor(py)
     }
 
     /// Whether the kernel has refused bytes that are still queued.

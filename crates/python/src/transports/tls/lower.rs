@@ -51,13 +51,14 @@ impl Lower {
         }
     }
 
-    pub(super) fn write(&self, py: Python<'_>, bytes: &Bound<'_, PyBytes>) -> PyResult<()> {
+    /// Sends `bytes`, or a copy of them later.
+    pub(super) fn write(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<()> {
         match &self.native {
-            Native::Stream(stream) => Stream::write_bytes(stream.bind(py), bytes),
+            Native::Stream(stream) => Stream::write_slice(stream.bind(py), bytes),
             Native::Tls(_) | Native::None => self
                 .transport
                 .bind(py)
-                .call_method1(intern!(py, "write"), (bytes,))
+                .call_method1(intern!(py, "write"), (PyBytes::new(py, bytes),))
                 .map(drop),
         }
     }

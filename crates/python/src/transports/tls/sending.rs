@@ -12,8 +12,8 @@ use super::session::Progress;
 use super::{Phase, Tls};
 use crate::transports::writing::snapshot;
 
-/// How much is encrypted before it is handed on: the largest record, so that the memory in use stays in the cache.
-const PIECE_MAX: usize = 16 * 1024;
+/// How much is encrypted before it is handed on: four of the largest records, for one system call.
+const PIECE_MAX: usize = 64 * 1024;
 /// After this many writes to a lost connection each further one is logged (asyncio's value).
 const LOST_WRITES_SILENT_MAX: u32 = 5;
 const FATAL: &str = "Fatal error on SSL protocol";
@@ -50,7 +50,7 @@ impl Tls {
     pub(super) fn send(&self, data: &Bound<'_, PyAny>, length: usize) -> PyResult<()> {
         let py = data.py();
         match self.judge_write(py) {
-            Verdict::Encrypt if length <= PIECE_MAX => match self.session.write(py, data) {
+            Verdict::Encrypt if length <= PIECE_MAX => match self.encrypt(py, data) {
                 Ok(Progress::Done(count)) if count == length => self.pass_on_or_fail(py),
                 Ok(Progress::Done(count)) => {
                     let rest = snapshot(data)?;
@@ -109,6 +109,7 @@ impl Tls {
             };
             let rest = chunk.as_bytes(py).get(offset..).unwrap_or_default();
             let piece = rest.get(..PIECE_MAX).unwrap_or(rest);
+            self.lend_memory(py);
             match self.session.write_slice(py, piece)? {
                 Progress::Done(count) => {
                     self.with(py, |state| state.backlog.advance(py, count));
@@ -120,15 +121,29 @@ impl Tls {
         }
     }
 
+    fn encrypt(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Progress<usize>> {
+        self.lend_memory(py);
+        self.session.write(py, data)
+    }
+
+    /// Lets the session write to memory that all connections of the loop use in turn.
+    fn lend_memory(&self, py: Python<'_>) {
+        self.session
+            .lend_memory(self.event_loop.get().take_spare(py));
+    }
+
     /// Hands encrypted bytes to the transport below.
     pub(super) fn pass_on(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(bytes) = self.session.take_encrypted(py)? else {
+        let bytes = self.session.take_encrypted(py)?;
+        if bytes.capacity() == 0 {
             return Ok(());
-        };
-        match self.lower(py) {
-            Some(lower) => lower.write(py, &bytes),
-            None => Ok(()),
         }
+        let passed = match self.lower(py) {
+            Some(lower) if !bytes.is_empty() => lower.write(py, &bytes),
+            _ => Ok(()),
+        };
+        self.event_loop.get().keep_spare(py, bytes);
+        passed
     }
 
     pub(super) fn pass_on_or_fail(&self, py: Python<'_>) -> PyResult<()> {

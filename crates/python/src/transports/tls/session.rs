@@ -243,20 +243,25 @@ impl Session {
         self.write(py, PyBytes::new(py, bytes).as_any())
     }
 
-    /// Takes out the encrypted bytes that are to be sent, if any.
-    pub(super) fn take_encrypted<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let outgoing = match &self.encrypted {
-            Encrypted::Wire(wire) => return Ok(wire.take_outgoing(py)),
-            Encrypted::Memory { outgoing, .. } => outgoing,
-        };
-        let bytes = outgoing
-            .bind(py)
-            .call_method0(intern!(py, "read"))?
-            .cast_into::<PyBytes>()?;
-        Ok((!bytes.as_bytes().is_empty()).then_some(bytes))
+    /// Lends empty memory for the encrypted bytes that come next, until they are taken out.
+    pub(super) fn lend_memory(&self, memory: Vec<u8>) {
+        if let Encrypted::Wire(wire) = &self.encrypted {
+            let written = wire.swap_outgoing(memory);
+            if !written.is_empty() {
+                drop(wire.swap_outgoing(written));
+            }
+        }
+    }
+
+    /// Takes out the encrypted bytes that are to be sent, if any, and the memory that was lent.
+    pub(super) fn take_encrypted(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
+        match &self.encrypted {
+            Encrypted::Wire(wire) => Ok(wire.swap_outgoing(Vec::new())),
+            Encrypted::Memory { outgoing, .. } => {
+                let read = outgoing.bind(py).call_method0(intern!(py, "read"))?;
+                Ok(read.cast::<PyBytes>()?.as_bytes().to_vec())
+            }
+        }
     }
 
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
