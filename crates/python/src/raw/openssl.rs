@@ -17,6 +17,8 @@ use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
 
 /// The sizes of `_ssl._SSLSocket` whose layout was compared: 3.11; 3.12 and 3.13; 3.14.
 const KNOWN_SIZES: [usize; 3] = [96, 80, 88];
@@ -166,13 +168,9 @@ impl Library {
 
     /// The `SSL` in an `_ssl._SSLSocket`.
     fn ssl_of(&self, object: &Bound<'_, PyAny>) -> Option<NonNull<Ssl>> {
-        let class = object
-            .py()
-            .import("_ssl")
-            .ok()?
-            .getattr("_SSLSocket")
-            .ok()?;
-        if !object.get_type().is(&class) {
+        static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        let class = CLASS.import(object.py(), "_ssl", "_SSLSocket").ok()?;
+        if !object.get_type().is(class) {
             return None;
         }
         let place = object.as_ptr().cast::<*mut Ssl>();

@@ -25,8 +25,9 @@ pub(super) struct Lower {
 impl Lower {
     /// Our own transports name their native half `_native` or `_tls`.
     pub(super) fn new(transport: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let stream = transport.getattr_opt("_native")?;
-        let tls = transport.getattr_opt("_tls")?;
+        let py = transport.py();
+        let stream = transport.getattr_opt(intern!(py, "_native"))?;
+        let tls = transport.getattr_opt(intern!(py, "_tls"))?;
         let native = if let Some(Ok(stream)) = stream.as_ref().map(|half| half.cast::<Stream>()) {
             Native::Stream(stream.clone().unbind())
         } else if let Some(Ok(tls)) = tls.as_ref().map(|half| half.cast::<Tls>()) {

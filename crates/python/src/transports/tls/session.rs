@@ -68,14 +68,15 @@ fn progress<T>(py: Python<'_>, result: PyResult<T>) -> PyResult<Progress<T>> {
 
 /// Whether the object's class reads and writes as `ssl.SSLObject` does.
 fn is_plain(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static PLAIN: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = object.py();
-    let plain = py.import("ssl")?.getattr("SSLObject")?;
-    for method in ["read", "write"] {
-        if !object
-            .get_type()
-            .getattr(method)?
-            .is(&plain.getattr(method)?)
-        {
+    let plain = PLAIN.import(py, "ssl", "SSLObject")?;
+    let class = object.get_type();
+    if class.is(plain) {
+        return Ok(true);
+    }
+    for method in [intern!(py, "read"), intern!(py, "write")] {
+        if !class.getattr(method)?.is(&plain.getattr(method)?) {
             return Ok(false);
         }
     }
@@ -89,7 +90,8 @@ impl Session {
         outgoing: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         // A private name, the same in all Pythons since 3.5; where it is missing we do without.
-        let builtin = object.getattr_opt("_sslobj")?;
+        let py = object.py();
+        let builtin = object.getattr_opt(intern!(py, "_sslobj"))?;
         let builtin = builtin.filter(|_| is_plain(object).unwrap_or(false));
         let is_builtin = builtin.is_some();
         let encrypted = match builtin.as_ref().and_then(Wire::under) {
@@ -101,8 +103,8 @@ impl Session {
         };
         let channel = builtin.unwrap_or_else(|| object.clone());
         Ok(Self {
-            read: channel.getattr("read")?.unbind(),
-            write: channel.getattr("write")?.unbind(),
+            read: channel.getattr(intern!(py, "read"))?.unbind(),
+            write: channel.getattr(intern!(py, "write"))?.unbind(),
             object: object.clone().unbind(),
             channel: channel.unbind(),
             is_builtin,
