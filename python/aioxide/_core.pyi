@@ -35,6 +35,7 @@ __all__ = [
     "VirtualClock",
     "Wait",
     "__version__",
+    "accept",
     "build_info",
     "future_add_to_awaited_by",
     "future_discard_from_awaited_by",
@@ -44,6 +45,9 @@ __all__ = [
 
 __version__: Final[str]
 
+def accept(
+    listener: socket.socket, family: int, kind: int, proto: int
+) -> tuple[socket.socket, Any] | None: ...
 def build_info() -> dict[str, str]: ...
 def native_function(template: Callable[..., Any]) -> Callable[..., Any]: ...
 def registered_tasks() -> list[asyncio.Task[Any]]: ...
@@ -344,6 +348,7 @@ class Tls:
         incoming: ssl.MemoryBIO,
         outgoing: ssl.MemoryBIO,
         *,
+        is_server: bool,
         is_strict: bool,
     ) -> Tls: ...
 

@@ -251,8 +251,7 @@ class Connections(Watchers):
 
     def _has_transport(self, sock: socket.socket) -> bool:
         """Tell whether a transport owns the socket: then it is not ours to close."""
-        transport = self._transports.get(sock.fileno())
-        return transport is not None and not transport.is_closing()
+        return self._transport_of(sock.fileno()) is not None
 
     async def _connected_socket(
         self,

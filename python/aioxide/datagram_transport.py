@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import warnings
+import weakref
 from asyncio.trsock import TransportSocket
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ class DatagramTransport(OwningTransport, asyncio.Transport, asyncio.DatagramTran
         endpoint = _core.DatagramEndpoint(loop, sock, protocol, self, address)
         self._sock = sock
         self._native = endpoint
-        extra: dict[str, Any] = self._extra  # type: ignore[attr-defined]
+        extra = self._extra
         extra["socket"] = TransportSocket(sock)
         extra["sockname"] = ask_address(sock.getsockname)
         extra["peername"] = ask_address(sock.getpeername)
@@ -57,7 +58,7 @@ class DatagramTransport(OwningTransport, asyncio.Transport, asyncio.DatagramTran
         self.close = endpoint.close  # type: ignore[method-assign]
         self.is_closing = endpoint.is_closing  # type: ignore[method-assign]
         self.get_write_buffer_size = endpoint.get_write_buffer_size  # type: ignore[method-assign]
-        loop._transports[self._sock_fd] = self
+        loop._transports[self._sock_fd] = weakref.ref(self)
         context = endpoint.context
         loop.call_soon(protocol.connection_made, self, context=context)
         loop.call_soon(endpoint.begin, context=context)

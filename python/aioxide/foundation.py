@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from aioxide import _core
 
 if TYPE_CHECKING:
-    from weakref import WeakValueDictionary
+    from weakref import ref
 
 T = TypeVar("T")
 
@@ -47,8 +47,8 @@ class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
         "_writer_files",
     )
 
-    _transports: WeakValueDictionary[int, asyncio.BaseTransport]
-    """The transport that owns a file descriptor, for every descriptor that is owned by one."""
+    _transports: dict[int, ref[asyncio.BaseTransport]]
+    """The transport that owns a file descriptor, for every descriptor that is owned by one, or was."""
 
     _thread_id: int | None
     """Identifies the thread that runs the loop; None while none does."""

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
+import socket
 from asyncio.log import logger
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
+from aioxide import _core
 from aioxide.tls import SSLTransport, TlsSettings, tls_over_socket
 from aioxide.transports import StreamTransport
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from aioxide._core import Handle, TimerHandle
     from aioxide.event_loop import EventLoop
+    from aioxide.foundation import Foundation
     from aioxide.servers import Server
 
 # Seconds until accepting is tried again when the system has run out of something: as in asyncio.
@@ -50,6 +53,11 @@ class Listener:
         self._protocol_factory = protocol_factory
         self._tls = tls
         self._backlog = backlog
+        if type(sock) is socket.socket:
+            kind = int(sock.type) | socket.SOCK_NONBLOCK
+            self._accept = functools.partial(  # type: ignore[method-assign]
+                _core.accept, sock, int(sock.family), kind, sock.proto
+            )
         # The watch on the socket, while connections are accepted.
         self._watch: Handle | None = None
         # The end of a pause, while the system is short of something.
@@ -86,21 +94,31 @@ class Listener:
         """Accept what is in the queue. One more than it holds, so that the last attempt finds it empty."""
         for _ in range(self._backlog + 1):
             try:
-                conn, peer = self._sock.accept()
+                accepted = self._accept()
             except ConnectionAbortedError:
                 continue  # gone before it was accepted; the next one may be there
-            except (BlockingIOError, InterruptedError):
-                return
             except OSError as exc:
                 if exc.errno not in _EXHAUSTED:
                     raise
                 self._pause_accepting(exc)
                 return
+            if accepted is None:
+                return
+            conn, peer = accepted
             if self._loop.get_debug():
                 logger.debug("%r got a new connection from %r: %r", self._server, peer, conn)
             copy_context().run(self._connect, conn, {"peername": peer})
             if self._watch is None:
                 return  # closed by what it has just called
+
+    def _accept(self) -> tuple[socket.socket, Any] | None:
+        """Accept a connection from a socket of a class of its own, which may have its own way to do so."""
+        try:
+            conn, peer = self._sock.accept()
+        except (BlockingIOError, InterruptedError):
+            return None
+        conn.setblocking(False)
+        return conn, peer
 
     def _pause_accepting(self, exc: OSError) -> None:
         self._loop.call_exception_handler(
@@ -119,45 +137,38 @@ class Listener:
         """Make a transport of an accepted socket, which is closed if that fails."""
         protocol = None
         try:
-            conn.setblocking(False)
             protocol = self._protocol_factory()
             if self._tls is None:
                 StreamTransport(self._loop, conn, protocol, extra=extra, server=self._server)
             else:
-                self._shake_hands(conn, protocol, self._tls, extra)
+                tls_over_socket(
+                    self._loop,
+                    conn,
+                    protocol,
+                    self._tls,
+                    on_failure=_close_after_failure,
+                    extra=extra,
+                    server=self._server,
+                )
         except BaseException as exc:
             conn.close()
             if isinstance(exc, SystemExit | KeyboardInterrupt):
                 raise
             _report_lost_connection(self._loop, exc, protocol, None)
 
-    def _shake_hands(
-        self,
-        conn: socket.socket,
-        protocol: asyncio.BaseProtocol,
-        tls: TlsSettings,
-        extra: dict[str, Any],
-    ) -> None:
-        """Start TLS on an accepted socket. A handshake that fails concerns nobody but the peer, as in asyncio."""
-        waiter = self._loop.create_future()
-        transport = tls_over_socket(
-            self._loop, conn, protocol, tls, waiter, extra=extra, server=self._server
-        )
 
-        def done(waiter: asyncio.Future[None]) -> None:
-            # Asked for in any case, which marks it as seen.
-            exception = None if waiter.cancelled() else waiter.exception()
-            if exception is None:
-                return
-            transport.close()
-            if self._loop.get_debug():
-                _report_lost_connection(self._loop, exception, protocol, transport)
-
-        waiter.add_done_callback(done)
+def _close_after_failure(
+    transport: SSLTransport, protocol: asyncio.BaseProtocol, exc: BaseException
+) -> None:
+    """End a connection whose handshake has failed. That concerns nobody but the peer, as in asyncio."""
+    loop = transport._loop
+    transport.close()
+    if loop.get_debug():
+        _report_lost_connection(loop, exc, protocol, transport)
 
 
 def _report_lost_connection(
-    loop: EventLoop,
+    loop: Foundation,
     exc: BaseException,
     protocol: asyncio.BaseProtocol | None,
     transport: SSLTransport | None,

@@ -24,6 +24,9 @@ class OwningTransport(asyncio.BaseTransport):
     _loop: Foundation | None
     """None once everything is over."""
 
+    _extra: dict[str, Any]
+    """What `get_extra_info` tells."""
+
     _fatal_text = "Fatal error on transport"
 
     def get_protocol(self) -> asyncio.BaseProtocol:

@@ -56,7 +56,7 @@ class Server(asyncio.AbstractServer):
             Listener(self, loop, sock, protocol_factory, tls, backlog) for sock in sockets
         ]
         # The transports of the accepted connections. Weak, so that a forgotten one can still be noticed and collected.
-        self._clients: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._clients: set[weakref.ref[Any]] = set()
         # How many more connections there are, counted in without saying which.
         self._unnamed_clients = 0
         # Who waits in `wait_closed`; None once there is nothing more to wait for.
@@ -133,13 +133,16 @@ class Server(asyncio.AbstractServer):
 
     def close_clients(self) -> None:
         """Close every connection, each after the data already written to it."""
-        for transport in self._clients.copy():
+        for transport in self._living_clients():
             transport.close()
 
     def abort_clients(self) -> None:
         """Close every connection at once; data not yet sent is lost."""
-        for transport in self._clients.copy():
+        for transport in self._living_clients():
             transport.abort()
+
+    def _living_clients(self) -> list[Any]:
+        return [transport for ref in self._clients if (transport := ref()) is not None]
 
     async def wait_closed(self) -> None:
         """Wait until the server is closed and its last connection is gone."""
@@ -178,20 +181,23 @@ class Server(asyncio.AbstractServer):
         if transport is None:
             self._unnamed_clients += 1
         else:
-            self._clients.add(transport)
+            self._clients.add(weakref.ref(transport))
 
     def _detach(self, transport: asyncio.BaseTransport | None = None) -> None:
         """Count a connection out. Called by its transport."""
         if transport is None:
             self._unnamed_clients -= 1
         else:
-            self._clients.discard(transport)
-        self._wake_if_over()
+            try:
+                self._clients.remove(weakref.ref(transport))
+            except KeyError:
+                # The collector has found it, and taken away its weak references before it was told.
+                self._clients = {weakref.ref(client) for client in self._living_clients()}
+        if self._sockets is None:
+            self._wake_if_over()
 
     def _wake_if_over(self) -> None:
-        if self._sockets is not None or self._clients or self._unnamed_clients:
-            return
-        if self._waiters is None:
+        if self._waiters is None or self._clients or self._unnamed_clients:
             return
         waiters, self._waiters = self._waiters, None
         for waiter in waiters:

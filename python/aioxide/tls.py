@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aioxide import _core
 from aioxide.foundation import Foundation
+from aioxide.native_methods import NativeMethod
 from aioxide.transports import StreamTransport
 
 try:
@@ -30,10 +31,13 @@ except ImportError:  # a Python built without OpenSSL
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from ssl import SSLContext
 
     from aioxide.event_loop import EventLoop
     from aioxide.servers import Server
+
+    FailureCallback = Callable[["SSLTransport", asyncio.BaseProtocol, BaseException], None]
 
 # Seconds, as in asyncio.
 _HANDSHAKE_TIMEOUT = 60.0
@@ -160,42 +164,57 @@ class SSLTransport(asyncio.Transport):
     # Of the class, too: an object whose making failed is asked for it as it goes.
     _is_open = False
 
+    # These few change late or never, so that they are of the class until then.
+    _handshake_timeout = _HANDSHAKE_TIMEOUT
+    _shutdown_timeout = _SHUTDOWN_TIMEOUT
+    _below: Any = None
+    _timer: asyncio.TimerHandle | None = None
+    _handshake_begin = 0.0
+    # Whether the protocol has heard of the connection, and of its end of stream.
+    _has_told_made = False
+    _has_told_eof = False
+
+    write: Any = NativeMethod("_tls")
+    writelines: Any = NativeMethod("_tls")
+    close: Any = NativeMethod("_tls")
+    is_closing: Any = NativeMethod("_tls")
+    pause_reading: Any = NativeMethod("_tls")
+    resume_reading: Any = NativeMethod("_tls")
+
     def __init__(
         self,
         loop: Foundation,
         protocol: asyncio.BaseProtocol,
         settings: TlsSettings,
-        waiter: asyncio.Future[None] | None,
+        waiter: asyncio.Future[None] | None = None,
+        on_failure: FailureCallback | None = None,
         *,
         tells_made: bool,
     ) -> None:
-        self._handshake_timeout, self._shutdown_timeout = settings.timeouts()
-        context = settings.effective_context()
+        if settings.handshake_timeout is not None or settings.shutdown_timeout is not None:
+            self._handshake_timeout, self._shutdown_timeout = settings.timeouts()
+        context = settings.context or settings.effective_context()
+        is_server = settings.server_side
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        hostname = None if settings.server_side else settings.server_hostname or None
-        ssl_object = context.wrap_bio(
-            incoming, outgoing, server_side=settings.server_side, server_hostname=hostname
-        )
-        super().__init__({"sslcontext": context})
+        hostname = None if is_server else settings.server_hostname or None
+        ssl_object = context.wrap_bio(incoming, outgoing, is_server, hostname)
+        self._extra: dict[str, Any] = {"sslcontext": context}
         self._loop = loop
         self._waiter = waiter
-        self._below: Any = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._handshake_begin = 0.0
-        # Whether the protocol has heard of the connection, of its end of stream, and whether it is to hear of its loss.
-        self._has_told_made = not tells_made
-        self._has_told_eof = False
+        self._on_failure = on_failure
+        if not tells_made:
+            self._has_told_made = True
         strict: bool = loop.strict_tls  # type: ignore[attr-defined]
-        self._tls = tls = _core.Tls(
-            loop, protocol, self, ssl_object, incoming, outgoing, is_strict=strict
+        self._tls = _core.Tls(
+            loop,
+            protocol,
+            self,
+            ssl_object,
+            incoming,
+            outgoing,
+            is_server=is_server,
+            is_strict=strict,
         )
-        # Instance attributes, not methods: a call to them enters no Python frame.
-        self.write = tls.write  # type: ignore[method-assign]
-        self.writelines = tls.writelines  # type: ignore[method-assign]
-        self.close = tls.close  # type: ignore[method-assign]
-        self.is_closing = tls.is_closing  # type: ignore[method-assign]
-        self.pause_reading = tls.pause_reading  # type: ignore[method-assign]
-        self.resume_reading = tls.resume_reading  # type: ignore[method-assign]
         self._is_open = True
 
     def __repr__(self) -> str:
@@ -212,9 +231,8 @@ class SSLTransport(asyncio.Transport):
         `ssl_object`, `peercert`, `cipher` and `compression` are there after the handshake, `sslcontext` always.
         `tls_truncated` tells whether the peer's stream ended without its goodbye (close_notify).
         """
-        extra: dict[str, Any] = self._extra  # type: ignore[attr-defined]
-        if name in extra:
-            return extra[name]
+        if name in self._extra:
+            return self._extra[name]
         if name == "tls_truncated":
             return self._tls.is_truncated
         if self._below is None:
@@ -322,7 +340,7 @@ class SSLTransport(asyncio.Transport):
         loop = self._loop
         if loop.get_debug():
             logger.debug("%r starts SSL handshake", self)
-        self._handshake_begin = loop.time()
+            self._handshake_begin = loop.time()
         self._timer = loop.call_later(self._handshake_timeout, self._time_out_handshake)
 
     def _time_out_handshake(self) -> None:
@@ -346,16 +364,16 @@ class SSLTransport(asyncio.Transport):
         if self._loop.get_debug():
             seconds = self._loop.time() - self._handshake_begin
             logger.debug("%r: SSL handshake took %.1f ms", self, seconds * 1e3)
-        self._extra.update(  # type: ignore[attr-defined]
-            peercert=peercert,
-            cipher=ssl_object.cipher(),
-            compression=ssl_object.compression(),
-            ssl_object=ssl_object,
-        )
+        extra = self._extra
+        extra["peercert"] = peercert
+        extra["cipher"] = ssl_object.cipher()
+        extra["compression"] = ssl_object.compression()
+        extra["ssl_object"] = ssl_object
         if not self._has_told_made:
             self._has_told_made = True
             self.get_protocol().connection_made(self)
-        self._wake_waiter(None)
+        if self._waiter is not None:
+            self._wake_waiter(None)
 
     def _fail_handshake(self, exc: Exception) -> None:
         self._stop_timer()
@@ -394,7 +412,8 @@ class SSLTransport(asyncio.Transport):
             self._force_close(TimeoutError("SSL shutdown timed out"))
 
     def _close_below(self) -> None:
-        self._stop_timer()
+        if self._timer is not None:
+            self._stop_timer()
         if self._below is not None:
             self._loop.call_soon(self._below.close)
 
@@ -415,11 +434,12 @@ class SSLTransport(asyncio.Transport):
     def _connection_lost(self, exc: Exception | None) -> None:
         """The transport below is lost."""
         self._is_open = False
-        self._stop_timer()
-        reason = exc
-        if "ssl_object" not in self._extra:  # type: ignore[attr-defined]
-            reason = exc or ConnectionError("Connection lost before the TLS handshake")
-        self._wake_waiter(reason)
+        if self._timer is not None:
+            self._stop_timer()
+        if "ssl_object" not in self._extra:
+            self._wake_waiter(exc or ConnectionError("Connection lost before the TLS handshake"))
+        elif self._waiter is not None:
+            self._wake_waiter(exc)
         if self._has_told_made:
             # Not by way of the loop once more: the transport below has come that way.
             self.get_protocol().connection_lost(exc)
@@ -430,6 +450,9 @@ class SSLTransport(asyncio.Transport):
             timer.cancel()
 
     def _wake_waiter(self, exc: BaseException | None) -> None:
+        on_failure, self._on_failure = self._on_failure, None
+        if on_failure is not None and exc is not None:
+            self._loop.call_soon(on_failure, self, self.get_protocol(), exc)
         waiter, self._waiter = self._waiter, None
         if waiter is None or waiter.done():
             return
@@ -472,8 +495,9 @@ def tls_over_socket(
     sock: socket.socket,
     protocol: asyncio.BaseProtocol,
     settings: TlsSettings,
-    waiter: asyncio.Future[None] | None,
+    waiter: asyncio.Future[None] | None = None,
     *,
+    on_failure: FailureCallback | None = None,
     extra: dict[str, Any] | None = None,
     server: Server | None = None,
 ) -> SSLTransport:
@@ -485,6 +509,7 @@ def tls_over_socket(
         protocol: hears of the connection once the handshake is through.
         settings: what this side is told.
         waiter: completed after the handshake.
+        on_failure: called with the transport, the protocol and the exception if the handshake fails.
         extra: what the lower transport knows already, for `get_extra_info`.
         server: the server that accepted the connection.
 
@@ -492,7 +517,7 @@ def tls_over_socket(
         ValueError: a timeout is not positive, or there is no context for the server side.
 
     """
-    transport = SSLTransport(loop, protocol, settings, waiter, tells_made=True)
+    transport = SSLTransport(loop, protocol, settings, waiter, on_failure, tells_made=True)
     try:
         tls: Any = transport._tls
         below = StreamTransport(loop, sock, tls, extra=extra, server=server)

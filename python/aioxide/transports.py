@@ -1,8 +1,8 @@
 """The stream transport that protocols see: the Python half, which owns the socket and its life cycle.
 
-What runs per packet is in the native half (`_core.Stream`), whose methods stand here as
-instance attributes, so that a call reaches them without a Python frame in between. What runs
-once per connection is here: `connection_made`, `connection_lost`, errors, and information.
+What runs per packet is in the native half (`_core.Stream`), and its methods are called without a Python frame
+in between (`native_methods`). What runs once per connection is here: `connection_made`, `connection_lost`,
+errors, and information.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import warnings
+import weakref
 from asyncio.log import logger
 from asyncio.trsock import TransportSocket
 from typing import TYPE_CHECKING, Any
 
 from aioxide import _core
+from aioxide.native_methods import NativeMethod
 from aioxide.owning_transport import OwningTransport, ask_address, describe, finish_waiter
 
 if TYPE_CHECKING:
@@ -40,6 +42,13 @@ class StreamTransport(OwningTransport, asyncio.Transport):
     # Of the class, too: an object whose making failed is asked for it as it goes.
     _sock: socket.socket | None = None
 
+    write: Any = NativeMethod("_native")
+    writelines: Any = NativeMethod("_native")
+    close: Any = NativeMethod("_native")
+    is_closing: Any = NativeMethod("_native")
+    pause_reading: Any = NativeMethod("_native")
+    resume_reading: Any = NativeMethod("_native")
+
     def __init__(
         self,
         loop: EventLoop,
@@ -49,22 +58,17 @@ class StreamTransport(OwningTransport, asyncio.Transport):
         extra: dict[str, Any] | None = None,
         server: Server | None = None,
     ) -> None:
-        super().__init__(extra)
+        self._extra = extra = {} if extra is None else extra
         self._loop = loop
-        self._sock_fd = sock.fileno()
+        self._sock_fd = fd = sock.fileno()
         self._server = server
-        stream = _core.Stream(loop, sock, protocol, self)
+        self._native = stream = _core.Stream(loop, sock, protocol, self)
         self._sock = sock
-        self._native = stream
-        self._learn_addresses(sock)
-        # Instance attributes, not methods: see the module's first lines.
-        self.write = stream.write  # type: ignore[method-assign]
-        self.writelines = stream.writelines  # type: ignore[method-assign]
-        self.close = stream.close  # type: ignore[method-assign]
-        self.is_closing = stream.is_closing  # type: ignore[method-assign]
-        self.pause_reading = stream.pause_reading  # type: ignore[method-assign]
-        self.resume_reading = stream.resume_reading  # type: ignore[method-assign]
-        loop._transports[self._sock_fd] = self
+        extra["socket"] = TransportSocket(sock)
+        extra["sockname"] = stream.local_address() or ask_address(sock.getsockname)
+        if "peername" not in extra:
+            extra["peername"] = stream.peer_address() or ask_address(sock.getpeername)
+        loop._transports[fd] = weakref.ref(self)
         if server is not None:
             server._attach(self)
         context = stream.context
@@ -72,13 +76,6 @@ class StreamTransport(OwningTransport, asyncio.Transport):
         loop.call_soon(stream.begin, context=context)
         if waiter is not None:
             loop.call_soon(finish_waiter, waiter, context=context)
-
-    def _learn_addresses(self, sock: socket.socket) -> None:
-        extra: dict[str, Any] = self._extra  # type: ignore[attr-defined]
-        extra["socket"] = TransportSocket(sock)
-        extra["sockname"] = self._native.local_address() or ask_address(sock.getsockname)
-        if "peername" not in extra:
-            extra["peername"] = self._native.peer_address() or ask_address(sock.getpeername)
 
     def __repr__(self) -> str:
         return describe(self, self._sock_fd, is_open=self._sock is not None)

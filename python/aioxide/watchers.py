@@ -33,7 +33,7 @@ class Watchers(Foundation):
 
     def __init__(self) -> None:
         super().__init__()
-        self._transports = weakref.WeakValueDictionary()
+        self._transports = {}
         self._reader_files = {}
         self._writer_files = {}
 
@@ -140,9 +140,15 @@ class Watchers(Foundation):
 
     def _ensure_fd_no_transport(self, fd: FileDescriptorLike) -> None:
         """Refuse a file descriptor that a transport uses. Two owners of one descriptor lose data."""
-        transport = self._transports.get(_number(fd))
-        if transport is not None and not transport.is_closing():
+        transport = self._transport_of(_number(fd))
+        if transport is not None:
             raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")
+
+    def _transport_of(self, number: int) -> asyncio.BaseTransport | None:
+        """Return the transport that owns a file descriptor, unless it is closing."""
+        entry = self._transports.get(number)
+        transport = None if entry is None else entry()
+        return None if transport is None or transport.is_closing() else transport
 
 
 def _number(fd: FileDescriptorLike) -> int:

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 
+mod accepting;
 mod addresses;
 mod alarm;
 mod clock;
@@ -49,6 +50,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<transports::datagram::DatagramEndpoint>()?;
     module.add_class::<transports::stream::Stream>()?;
     module.add_class::<transports::tls::Tls>()?;
+    module.add_function(wrap_pyfunction!(accepting::accept, module)?)?;
     module.add_function(wrap_pyfunction!(build_info, module)?)?;
     module.add_function(wrap_pyfunction!(routine::native_function, module)?)?;
     module.add_function(wrap_pyfunction!(task::registered_tasks, module)?)?;

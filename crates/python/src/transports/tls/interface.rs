@@ -36,7 +36,8 @@ fn marks(high: Option<i64>, low: Option<i64>, kibibytes: i64) -> PyResult<Marks>
 #[pymethods]
 impl Tls {
     #[new]
-    #[pyo3(signature = (event_loop, protocol, transport, ssl_object, incoming, outgoing, *, is_strict))]
+    #[pyo3(signature = (event_loop, protocol, transport, ssl_object, incoming, outgoing, *, is_server, is_strict))]
+    #[expect(clippy::too_many_arguments, reason = "called once, by keyword")]
     fn new(
         event_loop: &Bound<'_, EventLoop>,
         protocol: &Bound<'_, PyAny>,
@@ -44,11 +45,13 @@ impl Tls {
         ssl_object: &Bound<'_, PyAny>,
         incoming: &Bound<'_, PyAny>,
         outgoing: &Bound<'_, PyAny>,
+        is_server: bool,
         is_strict: bool,
     ) -> PyResult<Self> {
         Ok(Self {
             event_loop: event_loop.clone().unbind(),
             session: Session::new(ssl_object, incoming, outgoing)?,
+            is_server,
             is_strict,
             state: Guarded::new(Self::initial(protocol, transport)?),
         })

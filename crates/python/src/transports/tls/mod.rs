@@ -116,6 +116,8 @@ pub(super) struct State {
 pub(crate) struct Tls {
     event_loop: Py<EventLoop>,
     session: Session,
+    /// The side that speaks second.
+    is_server: bool,
     /// A stream that ends without the peer's goodbye is an error.
     is_strict: bool,
     state: Guarded<State>,

@@ -261,6 +261,10 @@ impl Tls {
         }
         tls.attach(py, transport)?;
         tls.tell_transport(py, intern!(py, "_begin_handshake"), ())?;
+        if tls.is_server && tls.session.unread(py)? == 0 {
+            // Nothing to answer yet, which OpenSSL would say with an exception.
+            return Ok(());
+        }
         tls.shake_hands(slf)
     }
 
