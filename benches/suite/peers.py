@@ -32,7 +32,11 @@ def factory(name: str) -> Callable[[], AbstractEventLoop]:
     asyncio when they are imported.
     """
     module, _, attribute = FACTORIES[name].partition(":")
-    found: Callable[[], AbstractEventLoop] = getattr(importlib.import_module(module), attribute)
+    home = importlib.import_module(module)
+    if name == SUBJECT:
+        # As `python -m aioxide` does: what asyncio's names stand for is part of what is compared.
+        home.install()
+    found: Callable[[], AbstractEventLoop] = getattr(home, attribute)
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Literal
 
-from suite import memory, pipes, processes, schedule, tasks, threads, timers, trees
+from suite import memory, pipes, primitives, processes, schedule, tasks, threads, timers, trees
 
 #: A sync program is called with the loop, the count and the stopwatch; an async one runs on the loop.
 Program = Callable[..., None] | Callable[..., Awaitable[None]]
@@ -85,6 +85,7 @@ GROUPS = {
     "timers": ("Timers", "timer", "timers"),
     "threads": ("Other threads", "call", "calls"),
     "tasks": ("Tasks and futures", "operation", "operations"),
+    "primitives": ("Primitives of asyncio", "operation", "operations"),
     "trees": ("Trees of tasks", "task", "tasks"),
     "memory": ("Memory", "task", "tasks"),
     "tcp": ("TCP echo", "request", "requests"),
@@ -96,6 +97,11 @@ GROUPS = {
     "processes": ("Subprocesses", "subprocess", "subprocesses"),
     "pipes": ("Pipes", "MiB", "MiB"),
 }
+
+
+def _in_batches(name: str, program: Program, count: int, batch: int) -> LoopRow:
+    return LoopRow(name, "primitives", program, count, batch=batch)
+
 
 _LOOP_ROWS = (
     LoopRow("call_soon", "schedule", schedule.call_soon, 200_000),
@@ -134,10 +140,10 @@ _LOOP_ROWS = (
     ),
     LoopRow("run_in_executor", "threads", threads.executor_hop, 5_000),
     LoopRow("getaddrinfo of a literal", "threads", threads.getaddrinfo_literal, 5_000),
-    LoopRow("sleep(0)", "tasks", tasks.sleep_zero, 50_000),
+    LoopRow("sleep(0)", "primitives", tasks.sleep_zero, 50_000),
     LoopRow("sleep(0) in 100 tasks", "tasks", tasks.sleep_zero_100_tasks, 200_000),
     LoopRow("create and await a task", "tasks", tasks.task_create_await, 30_000),
-    LoopRow("gather, 5,000 at a time", "tasks", tasks.gather_batches, 50_000),
+    LoopRow("gather, 5,000 at a time", "primitives", tasks.gather_batches, 50_000),
     LoopRow(
         "gather, 50,000 at a time",
         "tasks",
@@ -147,7 +153,17 @@ _LOOP_ROWS = (
     ),
     LoopRow("future wake-up", "tasks", tasks.future_wake_up, 50_000),
     LoopRow("future ping-pong", "tasks", tasks.future_ping_pong, 20_000),
-    LoopRow("Queue ping-pong", "tasks", tasks.queue_ping_pong, 20_000),
+    LoopRow("Queue ping-pong", "primitives", tasks.queue_ping_pong, 20_000),
+    LoopRow("Queue with room for 10", "primitives", primitives.bounded_queue, 50_000),
+    _in_batches("contended Lock", primitives.contended_lock, 50_000, primitives.CONTENDERS),
+    _in_batches(
+        "contended Semaphore", primitives.contended_semaphore, 50_000, primitives.CONTENDERS
+    ),
+    LoopRow("wait_for", "primitives", primitives.wait_for, 20_000),
+    LoopRow("timeout", "primitives", primitives.timeout, 20_000),
+    _in_batches("TaskGroup of 100", primitives.task_groups, 50_000, primitives.GROUP),
+    _in_batches("as_completed of 1,000", primitives.as_completed, 20_000, primitives.COMPLETED),
+    _in_batches("10,000 sleepers", primitives.sleepers, 50_000, primitives.SLEEPERS),
 )
 
 

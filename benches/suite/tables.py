@@ -1,5 +1,6 @@
 """Print a run: one table for each group and figure, every loop beside the others, and the footnotes."""
 
+import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -113,6 +114,9 @@ def _table(
             cells.append(_NONE if to_floor is None else f"{to_floor.median:.2f}")
         ratio = Ratio.of(results, name, loops, table.name) if table.is_compared else None
         lines.append([name, *cells, _ratio(ratio)])
+    mean = _geometric_mean(table, results, names, loops)
+    if mean is not None:
+        lines.append(["geometric mean", *[""] * (len(lines[0]) - 2), mean])
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     text = [heading, ""]
     for line in lines:
@@ -153,6 +157,15 @@ def _ratio(ratio: Ratio | None) -> str:
     if ratio is None:
         return _NONE
     return f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f}) {ratio.peer}"
+
+
+def _geometric_mean(
+    table: _Figures, results: Results, names: list[str], loops: list[str]
+) -> str | None:
+    """Return the mean of the last column of a table; None where it has not two figures."""
+    found = [Ratio.of(results, name, loops, table.name) for name in names if table.is_compared]
+    ratios = [ratio.median for ratio in found if ratio is not None]
+    return f"{statistics.geometric_mean(ratios):.2f}" if len(ratios) > 1 else None
 
 
 def _behind(results: Results, rows: list[Row], loops: list[str]) -> str:
