@@ -67,15 +67,19 @@ def _follow_patches(package: str) -> None:
                 setattr(module, name, follower)
 
 
+def swapped_names(target: ModuleType) -> list[str]:
+    """The names of asyncio that the target takes the place of, in the order in which they are swapped."""
+    names = dict.fromkeys((*asyncio.__all__, *_UNLISTED))
+    return [name for name in names if name not in _LOOP_NAMES and name in vars(target)]
+
+
 def _install_names(target: ModuleType) -> None:
     modules = [
         module
         for name, module in list(sys.modules.items())
         if name == "asyncio" or name.startswith("asyncio.")
     ]
-    for name in dict.fromkeys((*asyncio.__all__, *_UNLISTED)):
-        if name in _LOOP_NAMES or name not in vars(target):
-            continue
+    for name in swapped_names(target):
         original = getattr(asyncio, name, None)
         for module in modules:
             if name in vars(module) and vars(module)[name] is original:

@@ -11,10 +11,12 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import report
+from adapt import swapped_names
 from excuses import load
 from outcome import FileRun, Status
 from session import Options, run_session, upstream_files
@@ -44,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reports = run_session(options, load(options.target, sys.version_info[:2]), _progress)
     python = f"{platform.python_implementation()} {platform.python_version()}"
     print(f"\n{options.target} on {python}, {time.monotonic() - began:.0f} s\n")
+    names = swapped_names(import_module(f"targets.{options.target}"))
+    print(f"In asyncio's place: {', '.join(sorted(names))}\n")
     print(report.session_table(reports))
     if found := report.problems(reports, verbose=asked.verbose):
         print("\n" + found)

@@ -1,6 +1,14 @@
-"""aioxide's loop, futures and tasks. Each further name of asyncio that becomes native joins it here."""
+"""aioxide's loop, futures and tasks, and every name of asyncio that is native."""
+
+import pkgutil
+from importlib import import_module
 
 import aioxide
+import aioxide.natives
+
+for _module in pkgutil.iter_modules(aioxide.natives.__path__, "aioxide.natives."):
+    _natives = import_module(_module.name)
+    globals().update({name: getattr(_natives, name) for name in getattr(_natives, "__all__", ())})
 
 EventLoop = aioxide.EventLoop
 Future = aioxide.Future
