@@ -223,9 +223,7 @@ async def test_a_barrier_shows_where_it_stands(loop: Loop, names: Names) -> None
         assert position == 0
 
 
-async def test_a_lock_that_is_subclassed_is_asked_by_its_own_context_manager(
-    loop: Loop, names: Names
-) -> None:
+async def test_a_subclass_of_a_lock_is_what_async_with_asks(loop: Loop, names: Names) -> None:
     calls: list[str] = []
 
     class Counting(names.Lock):  # type: ignore[misc, name-defined]
