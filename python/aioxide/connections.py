@@ -12,21 +12,19 @@ import os
 import socket
 from asyncio.log import logger
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from aioxide.happy_eyeballs import race
 from aioxide.names import ensure_resolved
 from aioxide.socket_operations import refuse_ssl_socket
-from aioxide.tls import TlsSettings, tls_over_socket
-from aioxide.transports import StreamTransport
-from aioxide.watchers import Watchers
+from aioxide.tls import TlsSettings
+from aioxide.transport_factories import TransportFactories
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
     from ssl import SSLContext
 
-    from aioxide.event_loop import EventLoop
     from aioxide.names import AddressInfo
 
     PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 ProtocolT = TypeVar("ProtocolT", bound="asyncio.BaseProtocol")
 
 
-class Connections(Watchers):
+class Connections(TransportFactories):
     """Makes client transports."""
 
     async def create_connection(  # type: ignore[override,unused-ignore]
@@ -227,7 +225,6 @@ class Connections(Watchers):
         tls: TlsSettings | None,
     ) -> tuple[asyncio.Transport, ProtocolT]:
         """Make a transport of a connected socket, which is closed if that fails."""
-        loop = cast("EventLoop", self)
         transport: asyncio.Transport
         try:
             sock.setblocking(False)
@@ -235,9 +232,18 @@ class Connections(Watchers):
             self._ensure_fd_no_transport(sock)
             waiter = self.create_future()
             if tls is None:
-                transport = StreamTransport(loop, sock, protocol, waiter)
+                transport = self._make_socket_transport(sock, protocol, waiter)
             else:
-                transport = tls_over_socket(loop, sock, protocol, tls, waiter)
+                transport = self._make_ssl_transport(
+                    sock,
+                    protocol,
+                    tls.context,
+                    waiter,
+                    server_side=tls.server_side,
+                    server_hostname=tls.server_hostname,
+                    ssl_handshake_timeout=tls.handshake_timeout,
+                    ssl_shutdown_timeout=tls.shutdown_timeout,
+                )
         except BaseException:
             if not self._has_transport(sock):
                 sock.close()

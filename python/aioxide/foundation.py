@@ -31,6 +31,7 @@ class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
     """
 
     __slots__ = (
+        "_accepting",
         "_asyncgens",
         "_asyncgens_shutdown_called",
         "_children",

@@ -1,8 +1,10 @@
-"""The accept loop: one listening socket of a server, and the loop's watch on it.
+"""Accepting connections: the loop's watch on each listening socket of a server.
 
 When the socket is ready, as many connections are accepted as its queue holds, and each becomes a transport at once, in
 a copy of the context that the server was started in: a task for each, as asyncio makes, would only delay it. What a
 connection's protocol factory raises is reported, and costs that connection only.
+
+What servers ask of the loop has the names and arguments that it has in asyncio, for whoever looks on or steps between.
 """
 
 from __future__ import annotations
@@ -14,16 +16,16 @@ import socket
 from asyncio.log import logger
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from aioxide import _core
-from aioxide.tls import SSLTransport, TlsSettings, tls_over_socket
-from aioxide.transports import StreamTransport
+from aioxide.tls import SSLTransport
+from aioxide.transport_factories import TransportFactories
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from ssl import SSLContext
 
-    from aioxide._core import Handle, TimerHandle
-    from aioxide.event_loop import EventLoop
     from aioxide.foundation import Foundation
     from aioxide.servers import Server
 
@@ -35,126 +37,141 @@ _ACCEPT_PAUSE = 1
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-class Listener:
-    """Accepts connections for a server. Who makes one owns it; `close` closes the socket."""
+class Listeners(TransportFactories):
+    """Accepts connections for servers."""
 
-    def __init__(
+    _accepting: WeakKeyDictionary[socket.socket, asyncio.Handle]
+    """The watch on each listening socket, or the end of a pause while the system is short of something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._accepting = WeakKeyDictionary()
+
+    def _start_serving(
         self,
-        server: Server,
-        loop: EventLoop,
-        sock: socket.socket,
         protocol_factory: Callable[[], asyncio.BaseProtocol],
-        tls: TlsSettings | None,
-        backlog: int,
+        sock: socket.socket,
+        sslcontext: SSLContext | None = None,
+        server: Server | None = None,
+        backlog: int = 100,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
     ) -> None:
-        self._server = server
-        self._loop = loop
-        self._sock = sock
-        self._protocol_factory = protocol_factory
-        self._tls = tls
-        self._backlog = backlog
-        if type(sock) is socket.socket:
-            kind = int(sock.type) | socket.SOCK_NONBLOCK
-            self._accept = functools.partial(  # type: ignore[method-assign]
-                _core.accept, sock, int(sock.family), kind, sock.proto
-            )
-        # The watch on the socket, while connections are accepted.
-        self._watch: Handle | None = None
-        # The end of a pause, while the system is short of something.
-        self._pause: TimerHandle | None = None
+        """Accept connections from now on, on a socket that listens."""
+        timeouts = (ssl_handshake_timeout, ssl_shutdown_timeout)
+        accept: Any = self._accept_connection
+        arguments = (protocol_factory, sock, sslcontext, server, backlog, *timeouts)
+        self._accepting[sock] = self._add_reader(sock.fileno(), accept, *arguments)
 
-    def start(self) -> None:
-        """Listen, and accept connections from now on. Raises OSError if the socket cannot listen."""
-        self._sock.listen(self._backlog)
-        self._resume()
-
-    def close(self) -> None:
+    def _stop_serving(self, sock: socket.socket) -> None:
         """Accept no more, and close the socket."""
-        if self._pause is not None:
-            self._pause.cancel()
-        self._stop_watching()
-        self._sock.close()
+        accepting = self._accepting.pop(sock, None)
+        number = sock.fileno()
+        if accepting is not None:
+            accepting.cancel()
+            # Somebody may have closed the socket under us; its number may be another's by now.
+            if number != -1:
+                self._remove_reader(number)
+        sock.close()
 
-    def _resume(self) -> None:
-        self._pause = None
-        self._watch = self._loop._add_reader(self._sock.fileno(), self._accept_all)
-
-    def _stop_watching(self) -> None:
-        watch, self._watch = self._watch, None
-        if watch is None:
-            return
-        number = self._sock.fileno()
-        if number == -1:
-            # Somebody has closed the socket under us; its number may be another's by now.
-            watch.cancel()
-        else:
-            self._loop._remove_reader(number)
-
-    def _accept_all(self) -> None:
-        """Accept what is in the queue. One more than it holds, so that the last attempt finds it empty."""
-        for _ in range(self._backlog + 1):
+    def _accept_connection(
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        sock: socket.socket,
+        sslcontext: SSLContext | None = None,
+        server: Server | None = None,
+        backlog: int = 100,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> None:
+        """Accept what is in the queue."""
+        timeouts = (ssl_handshake_timeout, ssl_shutdown_timeout)
+        accept = _accept_of(sock)
+        # One more than it holds, so that the last attempt finds it empty.
+        for _ in range(backlog + 1):
             try:
-                accepted = self._accept()
+                accepted = accept()
             except ConnectionAbortedError:
                 continue  # gone before it was accepted; the next one may be there
             except OSError as exc:
                 if exc.errno not in _EXHAUSTED:
                     raise
-                self._pause_accepting(exc)
+                self._report_exhaustion(sock, exc)
+                if sock.fileno() != -1:  # not closed by the exception handler
+                    self._remove_reader(sock.fileno())
+                    again: Any = self._start_serving
+                    arguments = (protocol_factory, sock, sslcontext, server, backlog, *timeouts)
+                    self._accepting[sock] = self.call_later(_ACCEPT_PAUSE, again, *arguments)
                 return
             if accepted is None:
                 return
             conn, peer = accepted
-            if self._loop.get_debug():
-                logger.debug("%r got a new connection from %r: %r", self._server, peer, conn)
-            copy_context().run(self._connect, conn, {"peername": peer})
-            if self._watch is None:
+            if self.get_debug():
+                logger.debug("%r got a new connection from %r: %r", server, peer, conn)
+            options = {"extra": {"peername": peer}, "server": server}
+            copy_context().run(
+                self._connect_accepted, protocol_factory, conn, sslcontext, timeouts, options
+            )
+            if sock.fileno() == -1:
                 return  # closed by what it has just called
 
-    def _accept(self) -> tuple[socket.socket, Any] | None:
-        """Accept a connection from a socket of a class of its own, which may have its own way to do so."""
-        try:
-            conn, peer = self._sock.accept()
-        except (BlockingIOError, InterruptedError):
-            return None
-        conn.setblocking(False)
-        return conn, peer
-
-    def _pause_accepting(self, exc: OSError) -> None:
-        self._loop.call_exception_handler(
+    def _report_exhaustion(self, sock: socket.socket, exc: OSError) -> None:
+        self.call_exception_handler(
             {
                 "message": "socket.accept() out of system resource",
                 "exception": exc,
-                "socket": asyncio.trsock.TransportSocket(self._sock),
+                "socket": asyncio.trsock.TransportSocket(sock),
             }
         )
-        if self._watch is None:
-            return  # closed by the exception handler
-        self._stop_watching()
-        self._pause = self._loop.call_later(_ACCEPT_PAUSE, self._resume)
 
-    def _connect(self, conn: socket.socket, extra: dict[str, Any]) -> None:
+    def _connect_accepted(
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        conn: socket.socket,
+        sslcontext: SSLContext | None,
+        timeouts: tuple[float | None, float | None],
+        options: dict[str, Any],
+    ) -> None:
         """Make a transport of an accepted socket, which is closed if that fails."""
         protocol = None
         try:
-            protocol = self._protocol_factory()
-            if self._tls is None:
-                StreamTransport(self._loop, conn, protocol, extra=extra, server=self._server)
+            protocol = protocol_factory()
+            if sslcontext is None:
+                self._make_socket_transport(conn, protocol, **options)
             else:
-                tls_over_socket(
-                    self._loop,
+                transport = self._make_ssl_transport(
                     conn,
                     protocol,
-                    self._tls,
-                    on_failure=_close_after_failure,
-                    extra=extra,
-                    server=self._server,
+                    sslcontext,
+                    server_side=True,
+                    ssl_handshake_timeout=timeouts[0],
+                    ssl_shutdown_timeout=timeouts[1],
+                    **options,
                 )
+                if isinstance(transport, SSLTransport):
+                    transport._on_failure = _close_after_failure
         except BaseException as exc:
             conn.close()
             if isinstance(exc, SystemExit | KeyboardInterrupt):
                 raise
-            _report_lost_connection(self._loop, exc, protocol, None)
+            _report_lost_connection(self, exc, protocol, None)
+
+
+def _accept_of(sock: socket.socket) -> Callable[[], tuple[socket.socket, Any] | None]:
+    """Return what accepts a connection, or returns None if there is none."""
+    if type(sock) is socket.socket:
+        kind = int(sock.type) | socket.SOCK_NONBLOCK
+        return functools.partial(_core.accept, sock, int(sock.family), kind, sock.proto)
+    return functools.partial(_accept_in_its_own_way, sock)
+
+
+def _accept_in_its_own_way(sock: socket.socket) -> tuple[socket.socket, Any] | None:
+    try:
+        conn, peer = sock.accept()
+    except (BlockingIOError, InterruptedError):
+        return None
+    conn.setblocking(False)
+    return conn, peer
 
 
 def _close_after_failure(

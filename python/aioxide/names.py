@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import socket
 from asyncio.log import logger
+from socket import inet_pton
 from typing import TYPE_CHECKING, Any
 
 from aioxide.foundation import Foundation
@@ -196,7 +197,7 @@ def _literal_family(host: str) -> int | None:
     else:
         return None
     try:
-        socket.inet_pton(family, text)
+        inet_pton(family, text)
     except (OSError, ValueError):
         return None
     return family

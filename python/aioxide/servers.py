@@ -18,11 +18,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from aioxide.connections import refuse_timeouts_without_tls
-from aioxide.listeners import Listener
+from aioxide.listeners import Listeners
 from aioxide.names import ensure_resolved
 from aioxide.socket_operations import refuse_ssl_socket
 from aioxide.tls import TlsSettings
-from aioxide.watchers import Watchers
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
@@ -52,9 +51,9 @@ class Server(asyncio.AbstractServer):
         self._loop = loop
         # None once the server is closed.
         self._sockets: Sequence[socket.socket] | None = sockets
-        self._listeners = [
-            Listener(self, loop, sock, protocol_factory, tls, backlog) for sock in sockets
-        ]
+        self._protocol_factory = protocol_factory
+        self._tls = tls
+        self._backlog = backlog
         # The transports of the accepted connections. Weak, so that a forgotten one can still be noticed and collected.
         self._clients: set[weakref.ref[Any]] = set()
         # How many more connections there are, counted in without saying which.
@@ -118,12 +117,12 @@ class Server(asyncio.AbstractServer):
 
     def close(self) -> None:
         """Accept no more connections, and close the listening sockets. Connections stay; see `close_clients`."""
-        if self._sockets is None:
+        sockets, self._sockets = self._sockets, None
+        if sockets is None:
             return
-        self._sockets = None
         self._serving = False
-        for listener in self._listeners:
-            listener.close()
+        for sock in sockets:
+            self._loop._stop_serving(sock)
         for path, inode in self._files:
             _remove_own_file(path, inode)
         if self._serving_forever is not None:
@@ -165,8 +164,13 @@ class Server(asyncio.AbstractServer):
         if self._serving:
             return
         self._serving = True
-        for listener in self._listeners:
-            listener.start()
+        tls = self._tls or TlsSettings(None)
+        timeouts = (tls.handshake_timeout, tls.shutdown_timeout)
+        for sock in self._sockets:
+            sock.listen(self._backlog)
+            self._loop._start_serving(
+                self._protocol_factory, sock, tls.context, self, self._backlog, *timeouts
+            )
 
     def _remove_file_when_closed(self, sock: socket.socket) -> None:
         """Remember the file of a Unix socket. An abstract name has none."""
@@ -205,7 +209,7 @@ class Server(asyncio.AbstractServer):
                 waiter.set_result(None)
 
 
-class Servers(Watchers):
+class Servers(Listeners):
     """Makes servers."""
 
     async def create_server(  # type: ignore[override,unused-ignore]

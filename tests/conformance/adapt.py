@@ -23,10 +23,14 @@ _LOOP_NAMES = ("EventLoop", "SelectorEventLoop")
 # Globals of asyncio's modules that upstream's tests patch, as in `mock.patch("asyncio.base_events.logger")`.
 _PATCHED: dict[str, tuple[ModuleType, ...]] = {
     "logger": (base_events,),
+    "os": (unix_events,),
     "signal": (unix_events,),
     "socket": (base_events, unix_events),
     "sys": (unix_events,),
 }
+
+# A test that takes the whole of `os` away from asyncio asks about one thing. The module of the target that it is about.
+_PATCHED_ONLY_IN = {"os": "sendfile"}
 
 
 class _Follower:
@@ -62,6 +66,8 @@ def _follow_patches(package: str) -> None:
     ]
     for module in modules:
         for name in _PATCHED.keys() & vars(module).keys():
+            if not module.__name__.endswith(_PATCHED_ONLY_IN.get(name, "")):
+                continue
             follower = _Follower(name)
             if vars(module)[name] is follower._original:
                 setattr(module, name, follower)

@@ -29,6 +29,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// What will be called.
+    pub(crate) fn callback(&self) -> &Py<PyAny> {
+        &self.callback
+    }
+
     fn clone_ref(&self, py: Python<'_>) -> Self {
         Self {
             event_loop: self.event_loop.clone_ref(py),

@@ -38,6 +38,7 @@ use crate::transports::stream::Stream;
 
 mod blocking;
 mod host;
+mod inspection;
 mod replaced_time;
 mod scheduling;
 mod tasks;

@@ -1,0 +1,46 @@
+//! What stands in the queues, for those who look: a copy, in which nothing can be changed.
+
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::{EventLoop, Work};
+
+impl Work {
+    /// What Python can see of it: a handle, or who will be called without one. None for what only natives know.
+    fn visible(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        match self {
+            Self::Handle(queued) => Some(queued.handle().clone_ref(py).into_any()),
+            Self::Callback(handle) => Some(handle.clone_ref(py).into_any()),
+            Self::Step(call) => Some(call.callback().clone_ref(py)),
+            Self::Task(task) => Some(task.clone_ref(py).into_any()),
+            Self::Done(callback, _future) => Some(callback.callable.clone_ref(py)),
+            Self::Read(stream) | Self::Write(stream) => Some(stream.clone_ref(py).into_any()),
+            Self::Datagrams(endpoint, _direction) => Some(endpoint.clone_ref(py).into_any()),
+            Self::Ready(wait) => Some(wait.clone_ref(py).into_any()),
+            Self::Alarm(_) => None,
+        }
+    }
+}
+
+#[pymethods]
+impl EventLoop {
+    /// What the next turns run, in order: handles, and tasks and others that need none.
+    #[getter(_ready)]
+    fn ready<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let visible: Vec<_> = self.with(py, |state| {
+            let ready = state.queues.ready.iter();
+            ready.filter_map(|work| work.visible(py)).collect()
+        });
+        PyTuple::new(py, visible)
+    }
+
+    /// The handles of timers, in no particular order; cancelled ones that have not been swept yet are among them.
+    #[getter(_scheduled)]
+    fn scheduled<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let visible: Vec<_> = self.with(py, |state| {
+            let timers = state.queues.timers.iter();
+            timers.filter_map(|work| work.visible(py)).collect()
+        });
+        PyTuple::new(py, visible)
+    }
+}

@@ -1,0 +1,77 @@
+"""Private names of asyncio's loop that programs look at, or put their own functions in the place of."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from .support import Loop, Recorder, Serving, client_tls, server_tls
+
+
+def test_the_ready_queue_shows_the_handles_that_run_next(loop: Loop) -> None:
+    def queue() -> list[Any]:
+        return list(loop._ready)  # type: ignore[attr-defined]
+
+    first, second = loop.call_soon(int), loop.call_soon(int)
+    assert queue()[-2:] == [first, second]
+    seen: list[int] = []
+    loop.call_soon(lambda: seen.append(len(queue())))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert seen == [1]
+    assert queue() == []
+
+
+def test_the_timers_show_their_handles(loop: Loop) -> None:
+    timer = loop.call_later(3600, int)
+    assert timer in loop._scheduled  # type: ignore[attr-defined]
+    assert timer not in loop._ready  # type: ignore[attr-defined]
+    assert len(loop._scheduled) == 1  # type: ignore[attr-defined]
+    timer.cancel()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_every_stream_transport_is_made_by_a_method_that_can_be_replaced(
+    loop: Loop, tls: bool
+) -> None:
+    name = "_make_ssl_transport" if tls else "_make_socket_transport"
+    original = getattr(loop, name)
+    made: list[Any] = []
+
+    def make(*args: Any, **kwargs: Any) -> Any:
+        made.append(original(*args, **kwargs))
+        return made[-1]
+
+    setattr(loop, name, make)
+    serving = Serving()
+    server = await loop.create_server(serving, "127.0.0.1", 0, ssl=server_tls() if tls else None)
+    options = {"ssl": client_tls(), "server_hostname": "localhost"} if tls else {}
+    address = server.sockets[0].getsockname()
+    transport, client = await loop.create_connection(Recorder, *address, **options)  # type: ignore[call-overload]
+    (accepted,) = await serving.made(1)
+    assert set(made) == {transport, accepted.transport}
+    transport.close()
+    server.close()
+    await client.lost
+    await accepted.lost
+
+
+async def test_a_server_starts_and_stops_to_serve_by_methods_that_can_be_replaced(
+    loop: Loop,
+) -> None:
+    calls: list[str] = []
+    for name in ("_start_serving", "_stop_serving"):
+        original = getattr(loop, name)
+
+        def spy(*args: Any, name: str = name, original: Any = original) -> Any:
+            calls.append(name)
+            return original(*args)
+
+        setattr(loop, name, spy)
+    server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+    assert calls == ["_start_serving"]
+    server.close()
+    await server.wait_closed()
+    assert calls == ["_start_serving", "_stop_serving"]
