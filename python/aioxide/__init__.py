@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from aioxide._core import Future, Task, VirtualClock, __version__
 from aioxide.event_loop import EventLoop
 from aioxide.installation import install, installed, uninstall
-from aioxide.runners import Runner, new_event_loop, run
+from aioxide.starting import Runner, new_event_loop, run
 
 if TYPE_CHECKING:
     from aioxide.policy import EventLoopPolicy

@@ -22,7 +22,7 @@ from aioxide.servers import Servers
 from aioxide.signals import Signals
 from aioxide.socket_operations import SocketOperations
 from aioxide.subprocesses import Subprocesses
-from aioxide.tasks import Tasks
+from aioxide.task_factories import TaskFactories
 from aioxide.tls import Tls
 from aioxide.watchers import Watchers
 
@@ -50,7 +50,7 @@ class EventLoop(
     Signals,
     SocketOperations,
     Subprocesses,
-    Tasks,
+    TaskFactories,
     Tls,
     Watchers,
 ):

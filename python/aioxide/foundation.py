@@ -1,6 +1,6 @@
 """What every part of the event loop stands on: the native loop, seen as one of asyncio's.
 
-Each part (`tasks`, `signals`, `datagrams` …) is a class of its own that extends this one, and
+Each part (`task_factories`, `signals`, `datagrams` …) is a class of its own that extends this one, and
 `event_loop.EventLoop` puts them together. A part may so call whatever asyncio's abstract loop promises,
 whichever part keeps the promise.
 """

@@ -1,6 +1,6 @@
 """The pipe transports that protocols see: the Python halves, which own the file and its life cycle.
 
-What runs per packet is in the native half (`_core.Stream`), as for sockets (see `transports`). It also knows
+What runs per packet is in the native half (`_core.Stream`), as for sockets (see `stream_transport`). It also knows
 what the file is, and returns the file to the blocking mode that it had before.
 """
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aioxide import _core
 from aioxide.foundation import Foundation
 from aioxide.native_methods import NativeMethod
-from aioxide.transports import StreamTransport
+from aioxide.stream_transport import StreamTransport
 
 try:
     import ssl

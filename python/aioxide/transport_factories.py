@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from aioxide.stream_transport import StreamTransport
 from aioxide.tls import TlsSettings, tls_over_socket
-from aioxide.transports import StreamTransport
 from aioxide.watchers import Watchers
 
 if TYPE_CHECKING:

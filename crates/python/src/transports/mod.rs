@@ -1,6 +1,6 @@
 //! Transports: the native halves of connections.
 //!
-//! Their Python halves are in `aioxide.transports`, `pipe_transports` and `datagram_transport`.
+//! Their Python halves are in `aioxide.stream_transport`, `pipe_transports` and `datagram_transport`.
 
 mod channel;
 pub(crate) mod datagram;

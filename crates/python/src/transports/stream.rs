@@ -1,7 +1,7 @@
 //! A connected stream socket (TCP or Unix), or one end of a pipe, between its protocol and the kernel.
 //!
 //! This is the half that runs per packet: reading is in [`reading`](super::reading), writing and
-//! flow control in [`writing`](super::writing). The other half, `aioxide.transports.StreamTransport`,
+//! flow control in [`writing`](super::writing). The other half, `aioxide.stream_transport.StreamTransport`,
 //! is the object that protocols see; it owns the socket and its life cycle. What ends of pipes do
 //! otherwise is in [`pipe`](super::pipe).
 //!

@@ -22,7 +22,7 @@ _FACTORIES_NAME: bool = sys.version_info >= (3, 14)
 _TASKS_HAVE_NAMES: bool = sys.version_info >= (3, 13)
 
 
-class Tasks(Foundation):
+class TaskFactories(Foundation):
     """Task factories: set, ask for, call."""
 
     _task_factory: TaskFactory | None
