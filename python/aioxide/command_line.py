@@ -12,15 +12,17 @@ from aioxide import program
 from aioxide.installation import install
 
 HELP = """\
-Runs a Python program, unmodified, with every asyncio event loop being aioxide's.
+Runs a Python program, unmodified, with asyncio's event loops and much else of asyncio being aioxide's.
 
-usage: python [python's options] -m aioxide [file | -m module | -c code | -] [argument ...]
+usage: python [python's options] -m aioxide [--no-natives] [file | -m module | -c code | -] [argument ...]
 
   file         a program, or a folder or zip file with a __main__.py in it
   -m module    a module, as in python -m
   -c code      the program itself, as in python -c
   -            a program from standard input
   (nothing)    the asyncio REPL; without a terminal, a program from standard input
+
+  --no-natives only event loops are aioxide's; gather, locks, queues and all else stay the stdlib's
 
   --info       show versions, what the loop waits with, and what is native
   --version    show the version of aioxide
@@ -51,36 +53,38 @@ def main(arguments: list[str]) -> None:
             from aioxide.information import describe
 
             sys.stdout.write(describe())
+        case ["--no-natives", *rest]:
+            _run(rest, natives=False)
         case _:
-            _run(arguments)
+            _run(arguments, natives=True)
 
 
-def _run(arguments: list[str]) -> None:
+def _run(arguments: list[str], *, natives: bool) -> None:
     match _separated(arguments):
         case ["-m" | "-c" as option]:
             _refuse(f"Argument expected for the {option} option")
         case ["-m", name, *rest]:
-            install()
+            install(natives=natives)
             program.run_module(name, rest)
         case ["-c", source, *rest]:
-            install()
+            install(natives=natives)
             program.run_command(source, rest)
         case [] | ["-"] if sys.stdin is not None and sys.stdin.isatty():
-            install()
+            install(natives=natives)
             program.run_module("asyncio", [])
         case []:
-            install()
+            install(natives=natives)
             program.run_standard_input([], name="")
         case ["-", *rest]:
-            install()
+            install(natives=natives)
             program.run_standard_input(rest)
         case ["--", path, *rest]:
-            install()
+            install(natives=natives)
             program.run_path(path, rest)
         case [option, *_] if option.startswith("-"):
             _refuse(f"Unknown option: {option} (options of python go before -m aioxide)")
         case [path, *rest]:
-            install()
+            install(natives=natives)
             program.run_path(path, rest)
 
 

@@ -8,10 +8,11 @@ import sys
 
 from aioxide import _core
 from aioxide.event_loop import EventLoop
+from aioxide.natives import natives_by_submodule
 
 
 def describe() -> str:
-    """Return the versions, the backend, and where each method of the event loop comes from, one fact a line."""
+    """Return the versions, the backend, and what is native, one fact a line."""
     methods = _methods_by_origin()
     build = _core.build_info()
     facts = {
@@ -26,6 +27,10 @@ def describe() -> str:
         f"loop, {origin}": f"{len(names)} methods: {', '.join(names)}"
         for origin, names in methods.items()
         if names
+    }
+    facts |= {
+        f"natives, {submodule}": f"{len(natives)} names: {', '.join(natives)}"
+        for submodule, natives in sorted(natives_by_submodule().items())
     }
     width = max(map(len, facts)) + 2
     return "".join(f"{name:<{width}}{value}\n" for name, value in facts.items())

@@ -1,28 +1,26 @@
-"""`install` and `uninstall`: every event loop that asyncio makes is ours, until it is taken back.
+"""`install` and `uninstall`: asyncio makes our event loops and has our natives, until they are taken back.
 
-What is replaced is one table, made by `_replacements`; what stood there is kept and put back. Nothing here
-runs at import. Like asyncio's own policy, an installation belongs to the process, not to a thread: call these
-functions from the main thread, before loops are made.
+What is replaced is one table: the ways to make a loop, from `_loop_replacements`, and every place in asyncio
+where something stands that has a native, from `_native_replacements`. What stood there is kept and put back. Nothing
+here runs at import. Like asyncio's own policy, an installation belongs to the process, not to a thread: call
+these functions from the main thread, before loops are made.
 """
 
 from __future__ import annotations
 
 import asyncio
-import selectors
+import sys
 from asyncio import events, unix_events
 from typing import TYPE_CHECKING, NamedTuple
 
 from aioxide.event_loop import EventLoop
+from aioxide.loops import SelectorEventLoop
+from aioxide.natives import natives_by_submodule
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import ModuleType
     from typing import Any
-
-# A selector that the stdlib made says how to wait, not what for: our loop's own way of waiting serves as well.
-_STDLIB_SELECTORS = frozenset(
-    getattr(selectors, name)
-    for name in ("DefaultSelector", "EpollSelector", "PollSelector", "SelectSelector")
-    if hasattr(selectors, name)
-)
 
 
 class _Replacement(NamedTuple):
@@ -37,52 +35,38 @@ class _Replacement(NamedTuple):
 # What `uninstall` has to put back, in the order it was replaced; empty means not installed.
 _replaced: list[_Replacement] = []
 
-
-class _SelectorEventLoopType(type(EventLoop)):  # type: ignore[misc]
-    """Lets every loop of ours pass for an `asyncio.SelectorEventLoop`, as every loop of asyncio's does."""
-
-    def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, EventLoop) or super().__instancecheck__(instance)
+# The modules of asyncio that were there when natives were put in place.
+_modules_seen: list[ModuleType] = []
 
 
-class SelectorEventLoop(EventLoop, metaclass=_SelectorEventLoopType):
-    """What `asyncio.SelectorEventLoop` and `asyncio.EventLoop` mean while installed.
+def install(*, natives: bool = True) -> None:
+    """Make every event loop that asyncio makes an `aioxide.EventLoop`, and put the natives in asyncio's place.
 
-    It takes the one argument that asyncio's class takes. A selector of the stdlib is not used; a program that
-    brings a selector class of its own is given asyncio's loop, since that selector has to be asked for events.
-    """
+    The first covers `asyncio.run`, `asyncio.Runner`, `asyncio.new_event_loop`, `asyncio.get_event_loop` where
+    it makes a loop, `asyncio.EventLoop` and `asyncio.SelectorEventLoop`. Loops that exist already stay what they
+    are, though a loop that was set with `asyncio.set_event_loop` is no longer the current one. The second covers
+    every module of asyncio in which a name stands for something that has a native, but neither `asyncio.Future`
+    nor `asyncio.Task`, which a loop of ours has no need of. Names that were imported from asyncio earlier
+    (`from asyncio import sleep`) keep their meaning. A second call does nothing.
 
-    def __new__(cls, selector: selectors.BaseSelector | None = None) -> Any:
-        """Return a loop of ours, or asyncio's for a selector that only asyncio's can use."""
-        if selector is None or type(selector) in _STDLIB_SELECTORS:
-            return super().__new__(cls)
-        return unix_events._UnixSelectorEventLoop(selector)
+    Args:
+        natives: whether `asyncio.sleep` and the others are replaced by natives; otherwise only loops are ours.
 
-    def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
-        super().__init__()
-
-
-def install() -> None:
-    """Make every event loop that asyncio makes an `aioxide.EventLoop`.
-
-    That covers `asyncio.run`, `asyncio.Runner`, `asyncio.new_event_loop`, `asyncio.get_event_loop` where it
-    makes a loop, `asyncio.EventLoop` and `asyncio.SelectorEventLoop`. Loops that exist already stay what they
-    are, though a loop that was set with `asyncio.set_event_loop` is no longer the current one. Names that were
-    imported from asyncio earlier (`from asyncio import SelectorEventLoop`) keep their meaning. A second call
-    does nothing.
     """
     if _replaced:
         return
-    for owner, name, ours in _replacements():
-        _replaced.append(_Replacement(owner, name, getattr(owner, name), ours))
-        setattr(owner, name, ours)
+    _replace(_loop_replacements())
+    if natives:
+        _modules_seen.extend(_asyncio_modules())
+        _replace(list(_native_replacements()))
 
 
 def uninstall() -> None:
     """Put back exactly what `install` found; what others have replaced in the meantime is left to them.
 
-    Does nothing unless installed. Loops of ours that exist stay what they are.
+    Does nothing unless installed. Loops of ours that exist stay what they are, and so does all else.
     """
+    _make_late_modules_forget()
     while _replaced:
         owner, name, original, ours = _replaced.pop()
         if getattr(owner, name) is ours:
@@ -94,7 +78,13 @@ def installed() -> bool:
     return bool(_replaced)
 
 
-def _replacements() -> list[tuple[Any, str, object]]:
+def _replace(table: Iterable[tuple[Any, str, object]]) -> None:
+    for owner, name, ours in table:
+        _replaced.append(_Replacement(owner, name, getattr(owner, name), ours))
+        setattr(owner, name, ours)
+
+
+def _loop_replacements() -> list[tuple[Any, str, object]]:
     """Return each place where asyncio keeps a way to make a loop, and what is to stand there."""
     from aioxide.policy import EventLoopPolicy
 
@@ -112,3 +102,41 @@ def _replacements() -> list[tuple[Any, str, object]]:
         if hasattr(module, name)
     ]
     return table
+
+
+def _native_replacements() -> Iterator[tuple[ModuleType, str, object]]:
+    """Find each place in asyncio, under whatever name, of something that has a native."""
+    replacements: dict[int, object] = {}
+    for submodule, ours in natives_by_submodule().items():
+        originals = vars(getattr(asyncio, submodule))
+        replacements |= {
+            id(originals[name]): native for name, native in ours.items() if name in originals
+        }
+    for module in _modules_seen:
+        for name, value in vars(module).items():
+            if id(value) in replacements:
+                yield module, name, replacements[id(value)]
+
+
+def _make_late_modules_forget() -> None:
+    """Let modules of asyncio that were imported while installed, and took natives over, have what asyncio has."""
+    originals = {
+        id(replacement.ours): replacement.original
+        for replacement in _replaced
+        if replacement.owner in _modules_seen
+    }
+    for module in _asyncio_modules():
+        if module not in _modules_seen:
+            for name, value in list(vars(module).items()):
+                if id(value) in originals:
+                    setattr(module, name, originals[id(value)])
+    _modules_seen.clear()
+
+
+def _asyncio_modules() -> list[ModuleType]:
+    """Return asyncio and those of its submodules that have been imported."""
+    return [
+        module
+        for name, module in list(sys.modules.items())
+        if name == "asyncio" or name.startswith("asyncio.")
+    ]

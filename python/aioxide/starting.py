@@ -10,31 +10,13 @@ import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from aioxide.event_loop import EventLoop
+from aioxide.loops import new_event_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from contextvars import Context
 
-    from aioxide._core import VirtualClock
-
 T = TypeVar("T")
-
-
-def new_event_loop(*, clock: VirtualClock | None = None) -> EventLoop:
-    """Return a new event loop, which is neither running nor set as the current one.
-
-    It is a loop factory: pass it wherever one is asked for, as in
-    `asyncio.run(main(), loop_factory=aioxide.new_event_loop)`.
-
-    Args:
-        clock: where `time` and all timers of the loop read the time; None means the clock of `time.monotonic`.
-
-    Raises:
-        TypeError: `clock` is neither None nor a `VirtualClock`.
-
-    """
-    return EventLoop(clock=clock)
 
 
 # asyncio marks its Runner final because its methods were not made to be extended one by one. The two that are

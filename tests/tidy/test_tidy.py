@@ -164,12 +164,17 @@ def test_the_engine_knows_nothing_of_python() -> None:
 
 
 def test_every_public_name_is_in_the_reference() -> None:
+    import asyncio
+
     import aioxide
 
     reference = text(ROOT / "docs" / "reference.md")
-    names = [name for name in aioxide.__all__ if not name.startswith("__")]
+    # asyncio's names have one section for all, and those that add to asyncio's one of their own.
+    names = {name for name in aioxide.__all__ if not name.startswith("__")}.difference(
+        asyncio.__all__, {"TaskGroup"}
+    ) | {"EventLoop", "Future", "Runner", "Task", "new_event_loop", "run"}
     assert [
-        name for name in names if not re.search(rf"^## `aioxide\.{name}\b", reference, re.M)
+        name for name in sorted(names) if not re.search(rf"^## `aioxide\.{name}\b", reference, re.M)
     ] == []
 
 

@@ -228,6 +228,41 @@ def test_every_loop_of_the_program_is_ours(folder: Path) -> None:
     assert run(folder, "-X", "dev", "-m", "aioxide", "-c", program) == (0, "ours\n", "")
 
 
+NATIVE_OR_NOT = (
+    "import asyncio, sys, aioxide\nprint(asyncio.sleep is aioxide.sleep, sys.argv[1:])\n"
+)
+
+
+@pytest.mark.parametrize("natives", [True, False], ids=["natives", "--no-natives"])
+@pytest.mark.parametrize(
+    "line",
+    [["native.py"], ["-m", "native"], ["-c", NATIVE_OR_NOT], ["-"]],
+    ids=lambda line: line[0],
+)
+def test_asyncio_has_natives_unless_told_otherwise(
+    folder: Path, line: list[str], natives: bool
+) -> None:
+    (folder / "native.py").write_text(NATIVE_OR_NOT)
+    options = [] if natives else ["--no-natives"]
+    done = run(folder, "-m", "aioxide", *options, *line, "--no-natives", stdin=NATIVE_OR_NOT)
+    assert done == (0, f"{natives} ['--no-natives']\n", "")
+
+
+def test_every_loop_is_ours_without_natives_too(folder: Path) -> None:
+    program = (
+        "import asyncio, aioxide\n"
+        "async def main():\n"
+        "    print(isinstance(asyncio.get_running_loop(), aioxide.EventLoop))\n"
+        "asyncio.run(main())\n"
+    )
+    assert run(folder, "-m", "aioxide", "--no-natives", "-c", program) == (0, "True\n", "")
+
+
+def test_without_natives_a_program_runs_as_under_plain_python(folder: Path) -> None:
+    for line in (["plain.py", "--help"], [], ["folder"], ["raises.py"]):
+        assert run(folder, "-m", "aioxide", "--no-natives", *line) == run(folder, *line)
+
+
 def test_spawned_processes_find_the_functions_of_the_program(folder: Path) -> None:
     (folder / "spawns.py").write_text(
         "import multiprocessing, sys\n"
@@ -260,7 +295,13 @@ def test_help_is_shown_and_the_usage_line_comes_with_every_refusal(folder: Path)
     assert (status, errors) == (0, "")
     assert run(folder, "-m", "aioxide", "-h") == (0, output, "")
     usage = next(line for line in output.splitlines() if line.startswith("usage: "))
-    for wrong in (["-m"], ["-c"], ["-X", "dev", "plain.py"], ["--no-such-option"]):
+    for wrong in (
+        ["-m"],
+        ["-c"],
+        ["-X", "dev", "plain.py"],
+        ["--no-such-option"],
+        ["--no-natives", "-c"],
+    ):
         status, output, errors = run(folder, "-m", "aioxide", *wrong)
         assert (status, output) == (2, "")
         assert errors.splitlines()[-1] == usage
@@ -274,3 +315,4 @@ def test_info_names_versions_backend_and_what_is_native(folder: Path) -> None:
     assert sys.executable in facts["Python"]
     assert facts["waits with"]
     assert "call_soon" in facts["loop, native"]
+    assert "sleep" in facts["natives, tasks"].split(": ")[1].split(", ")

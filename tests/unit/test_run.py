@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
 import pytest
@@ -24,6 +24,18 @@ class Answer:
 
     def __await__(self) -> Generator[Any, None, int]:
         return asyncio.sleep(0, 42).__await__()
+
+
+class Gathered:
+    """Stands for what a `gather` outside of any loop returns: it binds to the loop that awaits it."""
+
+    def __init__(self, *coroutines: Coroutine[Any, Any, int]) -> None:
+        self.coroutines = coroutines
+
+    def __await__(self) -> Generator[Any, None, list[int]]:
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(coroutine) for coroutine in self.coroutines]
+        return asyncio.gather(*tasks).__await__()
 
 
 async def current_loop() -> asyncio.AbstractEventLoop:
@@ -85,6 +97,19 @@ def test_debug_reaches_the_loop(run: Run, debug: bool) -> None:
 @pytest.mark.parametrize("run", RUNS_OF_AWAITABLES)
 def test_any_awaitable_can_be_run(run: Run) -> None:
     assert run(Answer()) == 42
+
+
+@pytest.mark.parametrize("run", RUNS_OF_AWAITABLES)
+def test_what_was_gathered_before_any_loop_ran_binds_to_the_loop_of_the_run(run: Run) -> None:
+    async def loop_and(number: int) -> int:
+        seen.append(asyncio.get_running_loop())
+        await asyncio.sleep(0)
+        return number
+
+    seen: list[asyncio.AbstractEventLoop] = []
+    assert run(Gathered(loop_and(1), loop_and(2))) == [1, 2]
+    assert seen[0] is seen[1]
+    assert isinstance(seen[0], aioxide.EventLoop) == (run is aioxide.run)
 
 
 @pytest.mark.parametrize("run", RUNS)
