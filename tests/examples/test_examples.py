@@ -1,10 +1,14 @@
 """Every example, run as a user runs it: the same lines in the same order on both loops."""
 
 import re
+import sys
+from pathlib import Path
 
 import pytest
 from harness.catalogue import EXAMPLES, FOLDER, Example
-from harness.trial import difference, run_example, why_skip
+from harness.trial import DEADLINE_S, difference, run_command, run_example, why_skip
+
+RENAMED = Path(__file__).parent / "renamed.py"
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
@@ -20,6 +24,17 @@ def test_an_example_does_the_same_on_both_loops(example: Example) -> None:
     assert not difference(example.expected, "expected", on_asyncio.stdout, "asyncio")
     assert not difference(example.expected, "expected", on_aioxide.stdout, "aioxide")
     assert on_asyncio.stdout == on_aioxide.stdout
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_an_example_does_the_same_with_aioxide_under_the_name_of_asyncio(example: Example) -> None:
+    reason = why_skip(example)
+    if reason:
+        pytest.skip(reason)
+    command = (sys.executable, str(RENAMED), str(example.program), *example.arguments)
+    trial = run_command(command, deadline_s=DEADLINE_S)
+    assert not trial.trouble, f"{trial.trouble}\n{trial.stderr}"
+    assert not difference(example.expected, "expected", trial.stdout, "aioxide")
 
 
 def test_every_program_in_the_folder_is_in_the_catalogue_with_its_output_and_no_other() -> None:
