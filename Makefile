@@ -54,7 +54,9 @@ lint: build $(stamps)/test
 	$(python) -m ruff check
 	$(python) -m ruff format --check
 	$(python) -m mypy
+	set -e; for version in 3.11 3.12 3.13 3.14; do $(python) -m mypy --python-version $$version tests/typing; done
 	$(python) -m mypy.stubtest aioxide._core
+	$(python) -m mypy.stubtest aioxide --allowlist tests/typing/allowlist.txt
 	$(python) -m pytest tests/tidy --quiet
 
 # For those who work on the crates: private items are shown, and may be linked to. A broken link is an error; those
