@@ -34,6 +34,7 @@ use crate::sock::{Owners, Wait};
 use crate::task::{Said, Task};
 use crate::transports::datagram::DatagramEndpoint;
 use crate::transports::datagram_receiving::Batches;
+use crate::transports::owned::Owned;
 use crate::transports::stream::Stream;
 
 mod blocking;
@@ -114,6 +115,15 @@ pub(crate) enum Watcher {
 }
 
 impl Watcher {
+    /// What the transport owns, if it is one.
+    pub(crate) fn owned(&self) -> Option<&Owned> {
+        match self {
+            Self::Stream(stream) => Some(&stream.get().owned),
+            Self::Datagrams(endpoint) => Some(&endpoint.get().owned),
+            Self::Handle(_) | Self::Wait(_) => None,
+        }
+    }
+
     fn clone_ref(&self, py: Python<'_>) -> Self {
         match self {
             Self::Handle(queued) => Self::Handle(queued.clone_ref(py)),

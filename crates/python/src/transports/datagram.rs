@@ -23,9 +23,10 @@ use rustix::net::{self, AddressFamily};
 
 use super::datagram_peers::Peers;
 use super::datagram_sending::Queue;
+use super::owned::{Owned, Telling};
 use crate::addresses::Family;
 use crate::errors::os_error;
-use crate::event_loop::{EventLoop, Trust, Watcher, Work};
+use crate::event_loop::{EventLoop, Watcher, Work};
 use crate::raw::context;
 use crate::raw::guarded::Guarded;
 
@@ -60,8 +61,6 @@ pub(super) struct State {
     pub(super) low_water: usize,
     /// Receiving has begun: `connection_made` has been called.
     has_begun: bool,
-    /// The kernel has been told of this very socket, not only of an earlier one with the same number.
-    is_registered: bool,
     /// The user paused receiving.
     is_read_paused: bool,
     /// The protocol has been asked to pause sending.
@@ -85,13 +84,8 @@ impl State {
 #[pyclass(module = "aioxide._core", frozen, weakref)]
 pub(crate) struct DatagramEndpoint {
     pub(super) event_loop: Py<EventLoop>,
-    /// The socket object: it owns the descriptor.
-    pub(super) sock: Py<PyAny>,
-    /// Its method `fileno`, which is called for each datagram.
-    fileno: Py<PyAny>,
-    pub(super) fd: RawFd,
-    /// What `fileno` returned: for all but large numbers it is the same object each time.
-    fd_object: Py<PyAny>,
+    /// The socket object.
+    pub(crate) owned: Owned,
     /// Tells this endpoint from others that get the same descriptor number.
     identity: usize,
     pub(super) addressing: Addressing,
@@ -152,26 +146,17 @@ impl DatagramEndpoint {
     }
 
     /// Whether the socket is still open under the number that it had: somebody may have closed it behind us.
+    #[inline]
     pub(super) fn has_its_descriptor(&self, py: Python<'_>) -> bool {
-        self.fileno.bind(py).call0().is_ok_and(|fd| {
-            fd.is(&self.fd_object) || fd.extract::<RawFd>().is_ok_and(|fd| fd == self.fd)
-        })
+        self.owned.has_its_descriptor(py)
     }
 
-    /// Begins or goes on to watch. The first time nothing is trusted that the kernel was told before:
-    /// it was told so of an earlier socket, which has left its number to this one.
+    /// Begins or goes on to watch.
     pub(super) fn watch(slf: &Bound<'_, Self>, direction: Direction) -> Result<(), Errno> {
-        let py = slf.py();
-        let endpoint = slf.get();
-        let trust = if endpoint.with(py, |state| state.is_registered) {
-            Trust::Registration
-        } else {
-            Trust::Nothing
-        };
+        let (py, endpoint) = (slf.py(), slf.get());
         let watcher = Watcher::Datagrams(slf.clone().unbind());
         let event_loop = endpoint.event_loop.get();
-        drop(event_loop.watch(py, endpoint.fd, direction, watcher, trust)?);
-        endpoint.with(py, |state| state.is_registered = true);
+        drop(endpoint.owned.watch(py, event_loop, direction, watcher)?);
         Ok(())
     }
 
@@ -184,16 +169,11 @@ impl DatagramEndpoint {
         })
     }
 
-    /// Stops watching, and tells the kernel at once, unless the descriptor's number is somebody else's by now.
-    ///
-    /// A socket that was closed behind the transport leaves a number that the next one takes over.
+    /// Stops watching, and tells the kernel at once.
     pub(super) fn unwatch(&self, py: Python<'_>, direction: Direction) {
-        let watcher = self.event_loop.get().with(py, |state| {
-            let is_ours = matches!(state.sources.watcher(self.fd, direction),
-                Some(Watcher::Datagrams(endpoint)) if std::ptr::eq(endpoint.get(), self));
-            is_ours.then(|| state.sources.unwatch(self.fd, direction))
-        });
-        drop(watcher);
+        let event_loop = self.event_loop.get();
+        self.owned
+            .unwatch(py, event_loop, direction, Telling::AtOnce);
     }
 
     /// Moves to *lost*: drops what is queued and schedules `connection_lost`.
@@ -243,9 +223,8 @@ impl DatagramEndpoint {
     ) -> PyResult<Self> {
         let py = event_loop.py();
         event_loop.get().check_closed()?;
-        let fileno = sock.getattr(intern!(py, "fileno"))?;
-        let fd_object = fileno.call0()?;
-        let fd: RawFd = fd_object.extract()?;
+        let owned = Owned::of(sock)?;
+        let fd = owned.fd;
         let remote = remote.is_truthy()?.then(|| remote.clone().unbind());
         let identity = transport.as_ptr().addr();
         let state = State {
@@ -258,7 +237,6 @@ impl DatagramEndpoint {
             high_water: super::stream::HIGH_WATER_DEFAULT,
             low_water: super::stream::HIGH_WATER_DEFAULT / 4,
             has_begun: false,
-            is_registered: false,
             is_read_paused: false,
             is_write_paused: false,
             is_closing: false,
@@ -271,10 +249,7 @@ impl DatagramEndpoint {
             .with(py, |state| state.stream_fds.insert(fd, identity));
         Ok(Self {
             event_loop: event_loop.clone().unbind(),
-            sock: sock.clone().unbind(),
-            fileno: fileno.unbind(),
-            fd,
-            fd_object: fd_object.unbind(),
+            owned,
             identity,
             addressing: addressing_of(fd),
             remote,
@@ -379,8 +354,8 @@ impl DatagramEndpoint {
         self.unwatch(py, Direction::Read);
         self.unwatch(py, Direction::Write);
         self.event_loop.get().with(py, |state| {
-            if state.stream_fds.get(&self.fd) == Some(&self.identity) {
-                state.stream_fds.remove(&self.fd);
+            if state.stream_fds.get(&self.owned.fd) == Some(&self.identity) {
+                state.stream_fds.remove(&self.owned.fd);
             }
         });
         let released = self.with(py, |state| {
@@ -411,8 +386,7 @@ impl DatagramEndpoint {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.event_loop)?;
-        visit.call(&self.sock)?;
-        visit.call(&self.fileno)?;
+        self.owned.traverse(&visit)?;
         visit.call(&self.remote)?;
         visit.call(&self.context)?;
         self.state

@@ -105,7 +105,7 @@ impl DatagramEndpoint {
         let (py, endpoint) = (slf.py(), slf.get());
         let expects_many = endpoint.with(py, |state| state.expects_many);
         for _ in 0..FEW {
-            let received = borrow_fd(endpoint.fd).and_then(|socket| {
+            let received = borrow_fd(endpoint.owned.fd).and_then(|socket| {
                 if expects_many {
                     batch.receive(socket)
                 } else {
@@ -261,7 +261,7 @@ impl DatagramEndpoint {
     /// Receives a datagram of a family that only the socket object knows.
     fn receive_foreign(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, endpoint) = (slf.py(), slf.get());
-        let sock = endpoint.sock.bind(py);
+        let sock = endpoint.owned.object(py);
         let received = sock
             .call_method1(intern!(py, "recvfrom"), (FOREIGN_SIZE_MAX,))
             .and_then(|received| received.cast_into::<PyTuple>()?.extract());

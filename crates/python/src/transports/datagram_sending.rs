@@ -208,7 +208,7 @@ impl DatagramEndpoint {
         destination: &Destination,
     ) -> Result<Attempt<()>, Refusal> {
         let socket = if self.has_its_descriptor(py) {
-            borrow_fd(self.fd)
+            borrow_fd(self.owned.fd)
         } else {
             Err(Errno::BADF)
         };
@@ -231,7 +231,7 @@ impl DatagramEndpoint {
         address: &Py<PyAny>,
     ) -> Result<Attempt<()>, Refusal> {
         let py = data.py();
-        let sock = self.sock.bind(py);
+        let sock = self.owned.object(py);
         match sock.call_method1(intern!(py, "sendto"), (data, address)) {
             Ok(_length) => Ok(Attempt::Done(())),
             Err(error) if would_block(py, &error) => Ok(Attempt::WouldBlock),

@@ -8,6 +8,7 @@ mod datagram_peers;
 pub(crate) mod datagram_receiving;
 mod datagram_sending;
 pub(crate) mod outgoing;
+pub(crate) mod owned;
 mod pipe;
 mod reading;
 pub(crate) mod stream;

@@ -5,8 +5,6 @@
 //! watched for it; data that waits is then lost, and that is an error. A `data_received` that
 //! raises is reported, and reading goes on.
 
-use std::os::fd::RawFd;
-
 use aioxide_engine::sources::Direction;
 use pyo3::exceptions::{PyAssertionError, PyBrokenPipeError};
 use pyo3::intern;
@@ -14,7 +12,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::channel::{Channel, Failure, Role};
-use super::stream::{Stream, Telling};
+use super::owned::{Owned, Telling};
+use super::stream::Stream;
 use crate::errors::os_error;
 use crate::event_loop::{EventLoop, ends_the_loop};
 
@@ -28,9 +27,9 @@ impl Stream {
     ) -> PyResult<Self> {
         let py = event_loop.py();
         event_loop.get().check_closed()?;
-        let fd: RawFd = pipe.call_method0(intern!(py, "fileno"))?.extract()?;
-        let (channel, mode) = Channel::of_pipe(py, fd, role)?;
-        let stream = Self::make(event_loop, pipe, protocol, transport, (fd, channel))?;
+        let owned = Owned::of(pipe)?;
+        let (channel, mode) = Channel::of_pipe(py, owned.fd, role)?;
+        let stream = Self::make(event_loop, owned, protocol, transport, channel)?;
         stream.with(py, |state| state.mode = mode);
         Ok(stream)
     }
@@ -41,18 +40,16 @@ impl Stream {
         let py = slf.py();
         let stream = slf.get();
         let is_read = stream.event_loop.get().with(py, |state| {
-            state.sources.watcher(stream.fd, Direction::Read).is_some()
+            state
+                .sources
+                .watcher(stream.owned.fd, Direction::Read)
+                .is_some()
         });
         if is_read || !stream.channel.has_peer {
             return Ok(());
         }
-        match Self::watch(slf, Direction::Read) {
-            Ok(previous) => {
-                drop(previous);
-                Ok(())
-            }
-            Err(errno) => stream.fail_by_kernel(py, os_error(py, errno), Failure::Write),
-        }
+        Self::watch(slf, Direction::Read)
+            .or_else(|errno| stream.fail_by_kernel(py, os_error(py, errno), Failure::Write))
     }
 
     /// Nobody reads any more what this writer writes.

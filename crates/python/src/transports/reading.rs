@@ -14,7 +14,8 @@ use pyo3::types::PyBytes;
 use rustix::io::Errno;
 
 use super::channel::{Failure, Role};
-use super::stream::{Receiver, Stream, Telling};
+use super::owned::Telling;
+use super::stream::{Receiver, Stream};
 use super::tls::Tls;
 use crate::errors::os_error;
 use crate::event_loop::{SCRATCH_SIZE, ends_the_loop};
@@ -131,7 +132,9 @@ impl Stream {
         match received {
             Ok(Attempt::Done(data)) if data.as_bytes().is_empty() => Ok(Received::EndOfStream),
             Ok(Attempt::Done(data)) => {
-                let next = size.after(data.as_bytes().len(), || self.channel.capacity(self.fd));
+                let next = size.after(data.as_bytes().len(), || {
+                    self.channel.capacity(self.owned.fd)
+                });
                 self.with(py, |state| state.read_size = next);
                 Ok(Received::Data(data))
             }
@@ -143,7 +146,7 @@ impl Stream {
     fn receive_small<'py>(&self, py: Python<'py>) -> Result<Attempt<Bound<'py, PyBytes>>, Errno> {
         self.event_loop.get().with_scratch(py, |scratch| {
             let scratch = scratch.get_mut(..SCRATCH_SIZE).unwrap_or_default();
-            Ok(match self.channel.receive_into(self.fd, scratch)? {
+            Ok(match self.channel.receive_into(self.owned.fd, scratch)? {
                 Attempt::Done(count) => {
                     Attempt::Done(PyBytes::new(py, scratch.get(..count).unwrap_or_default()))
                 }
@@ -159,7 +162,7 @@ impl Stream {
     ) -> PyResult<Result<Attempt<Bound<'py, PyBytes>>, Errno>> {
         let mut outcome = Ok(Attempt::WouldBlock);
         let data = bytes::bytes_filled(py, size, |memory| {
-            outcome = self.channel.receive(self.fd, memory);
+            outcome = self.channel.receive(self.owned.fd, memory);
             match outcome {
                 Ok(Attempt::Done(count)) => count,
                 Ok(Attempt::WouldBlock) | Err(_) => 0,
@@ -178,7 +181,7 @@ impl Stream {
         let received = self.event_loop.get().with_scratch(py, |scratch| {
             let attempt = self
                 .channel
-                .receive_into(self.fd, scratch)
+                .receive_into(self.owned.fd, scratch)
                 .map_err(|errno| os_error(py, errno));
             match attempt {
                 Ok(Attempt::Done(0)) => Ok(Received::EndOfStream),
@@ -220,7 +223,7 @@ impl Stream {
         let received = match bytes::writable(py, &view) {
             Some(memory) => self
                 .channel
-                .receive(self.fd, memory)
+                .receive(self.owned.fd, memory)
                 .map_err(|errno| os_error(py, errno)),
             None => Err(PyTypeError::new_err(
                 "get_buffer() must return a writable, contiguous buffer",

@@ -24,11 +24,12 @@ use rustix::net;
 
 use super::channel::{Channel, Failure, Role};
 use super::outgoing::Outgoing;
+use super::owned::{Owned, Telling};
 use super::reading::ReadSize;
 use super::tls::Tls;
 use crate::addresses;
 use crate::errors::os_error;
-use crate::event_loop::{EventLoop, Trust, Watcher};
+use crate::event_loop::{EventLoop, Watcher};
 use crate::raw::context;
 use crate::raw::guarded::Guarded;
 
@@ -59,8 +60,6 @@ pub(super) struct State {
     pub(super) low_water: usize,
     /// Reading has begun: `connection_made` has been called.
     pub(super) has_begun: bool,
-    /// The kernel has been told of this very socket, not only of an earlier one with the same number.
-    pub(super) is_registered: bool,
     /// The user paused reading.
     pub(super) is_read_paused: bool,
     /// The peer has sent its end of stream.
@@ -89,22 +88,12 @@ impl State {
     }
 }
 
-/// When the kernel learns that a watch has ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Telling {
-    /// At once: the descriptor is about to be closed, or would be reported again and again.
-    AtOnce,
-    /// Only if an event arrives for nobody: the watch is likely to go on soon.
-    IfAsked,
-}
-
 /// The native half of a stream transport.
 #[pyclass(module = "aioxide._core", frozen, weakref)]
 pub(crate) struct Stream {
     pub(super) event_loop: Py<EventLoop>,
-    /// The socket object: it owns the descriptor.
-    pub(super) sock: Py<PyAny>,
-    pub(super) fd: RawFd,
+    /// The socket object, or the file that is one end of a pipe.
+    pub(crate) owned: Owned,
     pub(super) channel: Channel,
     /// Tells this stream from others that get the same descriptor number.
     identity: usize,
@@ -170,27 +159,13 @@ impl Stream {
 
     /// Whether the socket is still open under the number that it had: somebody may have closed it behind us.
     pub(super) fn has_its_descriptor(&self, py: Python<'_>) -> bool {
-        let fd = self.sock.bind(py).call_method0(intern!(py, "fileno"));
-        fd.and_then(|fd| fd.extract::<RawFd>())
-            .is_ok_and(|fd| fd == self.fd)
+        self.owned.has_its_descriptor(py)
     }
 
-    /// Stops watching, unless the descriptor's number is somebody else's by now; whether there was a watch.
-    ///
-    /// A socket that was closed behind the transport leaves a number that the next one takes over.
+    /// Stops watching; whether there was a watch.
     pub(super) fn unwatch(&self, py: Python<'_>, direction: Direction, telling: Telling) -> bool {
-        let watcher = self.event_loop.get().with(py, |state| {
-            let is_ours = matches!(state.sources.watcher(self.fd, direction),
-                Some(Watcher::Stream(stream)) if std::ptr::eq(stream.get(), self));
-            if !is_ours {
-                return None;
-            }
-            match telling {
-                Telling::AtOnce => state.sources.unwatch(self.fd, direction),
-                Telling::IfAsked => state.sources.disarm(self.fd, direction),
-            }
-        });
-        watcher.is_some()
+        self.owned
+            .unwatch(py, self.event_loop.get(), direction, telling)
     }
 
     /// Moves to *lost*: drops what is queued and schedules `connection_lost`.
@@ -212,13 +187,13 @@ impl Stream {
         Ok(())
     }
 
-    /// A stream that has not begun, over the descriptor of `sock`.
+    /// A stream that has not begun, over the descriptor of `owned`.
     pub(super) fn make(
         event_loop: &Bound<'_, EventLoop>,
-        sock: &Bound<'_, PyAny>,
+        owned: Owned,
         protocol: &Bound<'_, PyAny>,
         transport: &Bound<'_, PyAny>,
-        (fd, channel): (RawFd, Channel),
+        channel: Channel,
     ) -> PyResult<Self> {
         let state = State {
             protocol: Some(protocol.clone().unbind()),
@@ -229,7 +204,6 @@ impl Stream {
             high_water: HIGH_WATER_DEFAULT,
             low_water: HIGH_WATER_DEFAULT / 4,
             has_begun: false,
-            is_registered: false,
             is_read_paused: false,
             has_read_eof: false,
             is_write_paused: false,
@@ -243,8 +217,7 @@ impl Stream {
         };
         Ok(Self {
             event_loop: event_loop.clone().unbind(),
-            sock: sock.clone().unbind(),
-            fd,
+            owned,
             channel,
             identity: transport.as_ptr().addr(),
             context: context::copy_current(event_loop.py())?,
@@ -264,41 +237,21 @@ impl Stream {
         })
     }
 
-    /// Begins or goes on to watch. The first time nothing is trusted that the kernel was told before:
-    /// it was told so of an earlier socket, which has left its number to this one.
-    pub(super) fn watch(
-        slf: &Bound<'_, Self>,
-        direction: Direction,
-    ) -> Result<Option<Watcher>, Errno> {
-        let py = slf.py();
-        let stream = slf.get();
-        let is_registered = stream.with(py, |state| state.is_registered);
+    /// Begins or goes on to watch.
+    pub(super) fn watch(slf: &Bound<'_, Self>, direction: Direction) -> Result<(), Errno> {
+        let (py, stream) = (slf.py(), slf.get());
         let watcher = Watcher::Stream(slf.clone().unbind());
-        let trust = if is_registered {
-            Trust::Registration
-        } else {
-            Trust::Nothing
-        };
-        let previous = stream
-            .event_loop
-            .get()
-            .watch(py, stream.fd, direction, watcher, trust)?;
-        stream.with(py, |state| state.is_registered = true);
-        Ok(previous)
+        let event_loop = stream.event_loop.get();
+        drop(stream.owned.watch(py, event_loop, direction, watcher)?);
+        Ok(())
     }
 
     /// Begins or goes on to watch for incoming data.
     pub(super) fn watch_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let stream = slf.get();
-        match Self::watch(slf, Direction::Read) {
-            Ok(previous) => drop(previous),
-            Err(errno) => {
-                let error = os_error(py, errno);
-                stream.fail_by_kernel(py, error, Failure::Read)?;
-            }
-        }
-        Ok(())
+        Self::watch(slf, Direction::Read)
+            .or_else(|errno| stream.fail_by_kernel(py, os_error(py, errno), Failure::Read))
     }
 }
 
@@ -319,14 +272,9 @@ impl Stream {
     ) -> PyResult<Self> {
         let py = event_loop.py();
         event_loop.get().check_closed()?;
-        let fd: RawFd = sock.call_method0(intern!(py, "fileno"))?.extract()?;
-        let stream = Self::make(
-            event_loop,
-            sock,
-            protocol,
-            transport,
-            (fd, Channel::CONNECTION),
-        )?;
+        let owned = Owned::of(sock)?;
+        let fd = owned.fd;
+        let stream = Self::make(event_loop, owned, protocol, transport, Channel::CONNECTION)?;
         event_loop
             .get()
             .with(py, |state| state.stream_fds.insert(fd, stream.identity));
@@ -342,7 +290,7 @@ impl Stream {
 
     /// The own address of an internet socket; None for any other, or if it has none any more.
     fn local_address<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match borrow_fd(self.fd).and_then(net::getsockname) {
+        match borrow_fd(self.owned.fd).and_then(net::getsockname) {
             Ok(address) => addresses::to_python(py, &address),
             Err(_) => Ok(None),
         }
@@ -350,7 +298,7 @@ impl Stream {
 
     /// The peer's address of an internet socket; None for any other, or if it is gone.
     fn peer_address<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match borrow_fd(self.fd).and_then(net::getpeername) {
+        match borrow_fd(self.owned.fd).and_then(net::getpeername) {
             Ok(Some(address)) => addresses::to_python(py, &address),
             Ok(None) | Err(_) => Ok(None),
         }
@@ -452,14 +400,14 @@ impl Stream {
         self.unwatch(py, Direction::Read, Telling::AtOnce);
         self.unwatch(py, Direction::Write, Telling::AtOnce);
         self.event_loop.get().with(py, |state| {
-            let is_ours = state.stream_fds.get(&self.fd) == Some(&self.identity);
+            let is_ours = state.stream_fds.get(&self.owned.fd) == Some(&self.identity);
             if is_ours {
-                state.stream_fds.remove(&self.fd);
+                state.stream_fds.remove(&self.owned.fd);
             }
             if is_ours || self.channel.is_pipe() {
                 // A pause has left the kernel watching: where the socket has a twin (`dup`, a
                 // forked child), its descriptor's end would not be the end of that.
-                state.sources.settle(self.fd);
+                state.sources.settle(self.owned.fd);
             }
         });
         let released = self.with(py, |state| {
@@ -520,7 +468,7 @@ impl Stream {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.event_loop)?;
-        visit.call(&self.sock)?;
+        self.owned.traverse(&visit)?;
         visit.call(&self.context)?;
         self.state
             .visit(|state| {

@@ -13,8 +13,9 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 use rustix::io::Errno;
 
 use super::channel::{Failure, Role};
+use super::owned::Telling;
 use super::pipe;
-use super::stream::{Receiver, Stream, Telling};
+use super::stream::{Receiver, Stream};
 use super::tls::Tls;
 use crate::errors::os_error;
 
@@ -156,7 +157,7 @@ impl Stream {
         if bytes.len() < SENT_AT_ONCE_MIN || !stream.may_send_at_once(py) {
             return Self::write_bytes(slf, &PyBytes::new(py, bytes));
         }
-        let sent = match stream.channel.send(stream.fd, bytes) {
+        let sent = match stream.channel.send(stream.owned.fd, bytes) {
             Ok(Attempt::Done(sent)) => sent,
             Ok(Attempt::WouldBlock) => 0,
             Err(errno) => return stream.after_error(py, os_error(py, errno)),
@@ -261,7 +262,9 @@ impl Stream {
         if !self.has_its_descriptor(py) {
             return Err(Errno::BADF);
         }
-        self.with(py, |state| state.outgoing.send(py, self.channel, self.fd))
+        self.with(py, |state| {
+            state.outgoing.send(py, self.channel, self.owned.fd)
+        })
     }
 
     fn after_all_sent(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -302,13 +305,13 @@ impl Stream {
     fn after_would_block(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let is_watched = self.event_loop.get().with(py, |state| {
-            state.sources.watcher(self.fd, Direction::Write).is_some()
+            state
+                .sources
+                .watcher(self.owned.fd, Direction::Write)
+                .is_some()
         });
-        if !is_watched {
-            match Self::watch(slf, Direction::Write) {
-                Ok(previous) => drop(previous),
-                Err(errno) => return self.after_error(py, os_error(py, errno)),
-            }
+        if !is_watched && let Err(errno) = Self::watch(slf, Direction::Write) {
+            return self.after_error(py, os_error(py, errno));
         }
         self.pause_protocol(py)?;
         self.resume_protocol(py)
@@ -334,8 +337,8 @@ impl Stream {
     fn shut_down_writing(&self, py: Python<'_>) -> PyResult<()> {
         const SHUT_WR: i32 = 1;
         match self
-            .sock
-            .bind(py)
+            .owned
+            .object(py)
             .call_method1(intern!(py, "shutdown"), (SHUT_WR,))
         {
             // The peer may have reset the connection already: the reader will find out.
