@@ -77,10 +77,14 @@ class Program:
 
 @dataclass
 class Trace:
-    """What was seen. `coarse` holds for every kind; `fine` only for kinds that are not written in Python."""
+    """What was seen. `coarse` holds for every kind; `fine` only for kinds that are not written in Python.
+
+    `awaited_by` tells who awaits whom (Python 3.14), which tasks and futures note only among their like.
+    """
 
     coarse: list[Any] = field(default_factory=list)
     fine: list[Any] = field(default_factory=list)
+    awaited_by: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -507,7 +511,7 @@ class Machine:
                 fine.append([c.co_name for c in codes if c.co_flags & inspect.CO_COROUTINE])
         if sys.version_info >= (3, 14):
             waiters = target._asyncio_awaited_by
-            fine.append(sorted(self._label(waiter) for waiter in waiters or ()))
+            self.trace.awaited_by.append(sorted(self._label(waiter) for waiter in waiters or ()))
         self.note("asks", self._label(target), *answers, fine=fine)
 
     def _outcome(self, target: Any) -> None:

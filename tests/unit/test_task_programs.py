@@ -146,6 +146,8 @@ def test_a_random_program_leaves_the_same_trace_with_every_kind_of_task(
         trace = run(program, each)
         assert trace.coarse == expected.coarse, each.name
         assert each.in_python or trace.fine == in_c.fine, each.name
+        is_mixed = each is not WHOLLY_OURS
+        assert is_mixed or trace.awaited_by == in_c.awaited_by, each.name
 
 
 class DropsMessages(PyTask):  # type: ignore[misc, valid-type]
