@@ -3,12 +3,13 @@
 //! [`turn`] holds the one order in which things happen. Everything else is a part that it asks:
 //! [`ready`] (what runs next), [`timers`] (what runs later), [`sources`] (what waits for the
 //! kernel), [`inbox`] (what other threads left), [`waker`] (how they end a sleep) and [`pool`]
-//! (where blocking calls go). [`records`] finds the seams in a TLS stream. The owner of a loop implements [`turn::Host`].
+//! (where blocking calls go); [`jobs`] is for threads that are somebody else's. [`records`] finds the seams in a TLS stream. The owner of a loop implements [`turn::Host`].
 
 pub mod clock;
 mod closable;
 pub mod datagrams;
 pub mod inbox;
+pub mod jobs;
 pub mod nonblocking;
 pub mod pipes;
 pub mod pool;

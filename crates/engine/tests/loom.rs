@@ -1,9 +1,10 @@
-//! Inbox and waker under every interleaving that loom finds: no lost wake-up, no lost or doubled post.
+//! Inbox, waker and jobs under every interleaving that loom finds: no lost wake-up, no lost or doubled post or job.
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test --release -p aioxide-engine --test loom`.
 #![cfg(loom)]
 
 use aioxide_engine::inbox::Inbox;
+use aioxide_engine::jobs::{Demand, Found, Jobs, Place};
 use aioxide_engine::waker::{Bell, Waker};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
@@ -200,5 +201,88 @@ fn a_ring_that_came_too_late_only_ends_the_next_sleep_early() {
         assert_eq!(mailbox.collect(1).0, [(1, 0)]);
         poster.join().unwrap();
         other.join().unwrap();
+    });
+}
+
+/// Does jobs, which are numbers to be added up, until the queue is closed.
+fn work(jobs: &Jobs<usize>, done: &loom::sync::atomic::AtomicUsize) {
+    let mut place = Place::new(jobs);
+    loop {
+        match place.look() {
+            Found::Job(job) => {
+                done.fetch_add(job, loom::sync::atomic::Ordering::Relaxed);
+            }
+            Found::Nothing => place.sleep(),
+            Found::End => return,
+        }
+    }
+}
+
+/// Submits 1, 10, 100 … and starts threads as asked. All jobs are to be done once the threads have left.
+fn do_jobs(threads_max: usize, count: u32) {
+    let jobs = Arc::new(Jobs::new(threads_max));
+    let done = Arc::new(loom::sync::atomic::AtomicUsize::new(0));
+    let mut workers = Vec::new();
+    let mut sum = 0;
+    for number in 0..count {
+        let job = 10_usize.pow(number);
+        sum += job;
+        if let Demand::Thread(_) = jobs.submit(job).ok().expect("open") {
+            let (jobs, done) = (Arc::clone(&jobs), Arc::clone(&done));
+            workers.push(thread::spawn(move || work(&jobs, &done)));
+        }
+    }
+    jobs.close();
+    for worker in workers {
+        worker.join().unwrap();
+    }
+    assert_eq!(done.load(loom::sync::atomic::Ordering::Relaxed), sum);
+}
+
+#[test]
+fn a_thread_comes_to_every_job() {
+    check(3, || do_jobs(1, 3));
+}
+
+#[test]
+fn threads_that_call_each_other_lose_no_job() {
+    check(2, || do_jobs(2, 3));
+}
+
+#[test]
+fn while_one_job_waits_for_the_other_both_are_begun() {
+    check(2, || {
+        let jobs = Arc::new(Jobs::new(2));
+        // The first job ends when the second has, which loom sees as a deadlock if nobody comes to that.
+        let ended = Arc::new((Mutex::new(false), Condvar::new()));
+        let mut workers = Vec::new();
+        for number in 0..2 {
+            if let Demand::Thread(_) = jobs.submit(number).ok().expect("open") {
+                let (jobs, ended) = (Arc::clone(&jobs), Arc::clone(&ended));
+                workers.push(thread::spawn(move || {
+                    let mut place = Place::new(&jobs);
+                    loop {
+                        match place.look() {
+                            Found::Job(0) => {
+                                let mut has_ended = ended.0.lock().unwrap();
+                                while !*has_ended {
+                                    has_ended = ended.1.wait(has_ended).unwrap();
+                                }
+                            }
+                            Found::Job(_) => {
+                                *ended.0.lock().unwrap() = true;
+                                ended.1.notify_all();
+                            }
+                            Found::Nothing => place.sleep(),
+                            Found::End => return,
+                        }
+                    }
+                }));
+            }
+        }
+        jobs.close();
+        for worker in workers {
+            worker.join().unwrap();
+        }
     });
 }
