@@ -4,9 +4,13 @@ import asyncio
 import socket
 import threading
 from asyncio import AbstractEventLoop
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 
 from suite.stopwatch import Stopwatch
+
+#: Calls that are awaited together.
+IN_FLIGHT = 100
 
 
 def _nothing() -> None:
@@ -82,6 +86,58 @@ async def executor_hop(count: int, clock: Stopwatch) -> None:
     with clock:
         for _ in range(count):
             await loop.run_in_executor(None, _nothing)
+
+
+async def executor_hops_together(count: int, clock: Stopwatch) -> None:
+    """Await a hundred calls in the default executor at a time."""
+    loop = asyncio.get_running_loop()
+    await asyncio.gather(*[loop.run_in_executor(None, _nothing) for _ in range(IN_FLIGHT)])
+    with clock:
+        for _ in range(count // IN_FLIGHT):
+            await asyncio.gather(*[loop.run_in_executor(None, _nothing) for _ in range(IN_FLIGHT)])
+
+
+async def to_thread(count: int, clock: Stopwatch) -> None:
+    """Await ``to_thread``, one call after the other."""
+    await asyncio.to_thread(_nothing)
+    with clock:
+        for _ in range(count):
+            await asyncio.to_thread(_nothing)
+
+
+async def executor_of_the_user(count: int, clock: Stopwatch) -> None:
+    """Await a call in an executor that is the user's own, one after the other."""
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1) as executor:
+        await loop.run_in_executor(executor, _nothing)
+        with clock:
+            for _ in range(count):
+                await loop.run_in_executor(executor, _nothing)
+
+
+async def wrap_future(count: int, clock: Stopwatch) -> None:
+    """Await a future of ``concurrent.futures`` that a callback gives its result."""
+    loop = asyncio.get_running_loop()
+    with clock:
+        for _ in range(count):
+            future: Future[None] = Future()
+            loop.call_soon(future.set_result, None)
+            await asyncio.wrap_future(future)
+
+
+async def _nothing_on_the_loop() -> None:
+    """Be the cheapest coroutine there is."""
+
+
+def coroutine_from_thread(loop: AbstractEventLoop, count: int, clock: Stopwatch) -> None:
+    """Let another thread run one coroutine at a time on the loop, and wait for its result."""
+
+    def run_one_by_one() -> None:
+        for _ in range(count):
+            asyncio.run_coroutine_threadsafe(_nothing_on_the_loop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+
+    _run_beside(loop, threading.Thread(target=run_one_by_one), clock)
 
 
 async def getaddrinfo_literal(count: int, clock: Stopwatch) -> None:
