@@ -4,6 +4,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Executor
+from concurrent.futures import Future as ThreadFuture
 from contextvars import Context
 from traceback import StackSummary
 from types import CodeType, FrameType, GenericAlias
@@ -17,23 +19,28 @@ _T_co = TypeVar("_T_co", covariant=True)
 _Ts = TypeVarTuple("_Ts")
 
 __all__ = [
+    "ContextCall",
     "DatagramEndpoint",
     "EventLoop",
     "Future",
     "FutureIter",
     "Handle",
+    "JobQueue",
     "NativeCoroutine",
     "NativeCoroutineWrapper",
     "NativeFunction",
     "Resumption",
     "SockOperation",
     "Stream",
+    "Submission",
     "Task",
     "ThreadSafeHandle",
     "TimerHandle",
     "Tls",
     "VirtualClock",
     "Wait",
+    "Worker",
+    "Wrapper",
     "__version__",
     "accept",
     "build_info",
@@ -255,6 +262,14 @@ class EventLoop:
         **kwargs: Any,
     ) -> asyncio.Task[_T]: ...
     def _schedule_by_call_soon(self) -> None: ...
+
+    # Other threads.
+    _default_executor: Executor | None
+    _executor_shutdown_called: bool
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*_Ts], _T], *args: *_Ts
+    ) -> asyncio.Future[_T]: ...
     def _go_by_replaced_time(self) -> None: ...
     @property
     def _ready(self) -> tuple[object, ...]: ...
@@ -480,3 +495,43 @@ class NativeCoroutineWrapper:
     def send(self, arg: Any) -> Any: ...
     def throw(self, typ: Any, val: Any = None, tb: Any = None, /) -> Any: ...
     def close(self) -> None: ...
+
+@final
+class JobQueue:
+    """The jobs of a thread pool. Closed when it is dropped: its threads then do what is queued, and end."""
+
+    def __new__(cls, threads_max: int) -> Self: ...
+    def submit(self, future: ThreadFuture[Any], call: Callable[[], object]) -> int | None: ...
+    def worker(self) -> Worker: ...
+    def thread_failed(self) -> bool: ...
+    def is_inherited(self) -> bool: ...
+    def close(self) -> None: ...
+    def cancel_all(self) -> None: ...
+
+@final
+class Worker:
+    """The target of a thread: does jobs until the queue is closed."""
+
+    def __call__(self, *args: Never, **kwargs: Never) -> None: ...
+
+@final
+class ContextCall:
+    """What is run in the thread: a call in the context of whoever awaits it."""
+
+    def __call__(self, *args: Never, **kwargs: Never) -> Any: ...
+
+@final
+class Submission:
+    """The callback of the loop, of the task and of the future: which of them calls is told by the argument."""
+
+    def __call__(
+        self, future: asyncio.Future[Any] | ThreadFuture[Any] | None = None, /
+    ) -> None: ...
+
+@final
+class Wrapper:
+    """The callback of both futures, and of the loop: which of them calls is told by the argument."""
+
+    def __call__(
+        self, future: asyncio.Future[Any] | ThreadFuture[Any] | None = None, /
+    ) -> None: ...

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 import warnings
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from aioxide.callbacks import check_callback
 from aioxide.foundation import Foundation
+from aioxide.natives.futures import wrap_future
+from aioxide.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,24 +19,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-# A future refuses this exception, as it would end whoever awaits it; older Pythons then leave it pending for ever.
-_LOSES_STOP_ITERATION: bool = sys.version_info < (3, 13)
-
 
 class Executors(Foundation):
     """Owner of the default executor, which is made when it is first needed."""
 
     _default_executor: Executor | None
+    _executor_shutdown_called: bool
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._default_executor = None
-        self._executor_shutdown_called = False
-
-    def run_in_executor(
-        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    def _submit_to_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], T], args: tuple[*Ts]
     ) -> asyncio.Future[T]:
-        """Call a function in a thread or process of an executor.
+        """Call a function in a thread or process of an executor, by its `submit`.
+
+        Called by the native `run_in_executor`, unless it can hand the call to a thread itself.
 
         Args:
             executor: where to run; None for the default executor.
@@ -46,27 +42,27 @@ class Executors(Foundation):
             A future of the function's result.
 
         Raises:
-            RuntimeError: the loop is closed, or the default executor was shut down.
+            RuntimeError: the default executor was shut down.
             TypeError: `func` is a coroutine function or not callable (debug mode).
 
         """
-        self._check_closed()
         if self.get_debug():
             check_callback(func, "run_in_executor")
         if executor is None:
             executor = self._running_default_executor()
         job = executor.submit(func, *args)
-        if _LOSES_STOP_ITERATION:
-            # Called before the callback by which `wrap_future` takes the outcome over.
-            job.add_done_callback(_mend_stop_iteration)
-        return self._by_thread(asyncio.wrap_future(job, loop=self))
+        return self._by_thread(wrap_future(job, loop=self))
 
     def _running_default_executor(self) -> Executor:
         if self._executor_shutdown_called:
             raise RuntimeError("Executor shutdown has been called")
-        if self._default_executor is None:
-            self._default_executor = ThreadPoolExecutor(thread_name_prefix="asyncio")
-        return self._default_executor
+        executor = self._default_executor
+        if executor is None:
+            executor = self._default_executor = ThreadPool()
+        elif isinstance(executor, ThreadPool) and executor.renew_if_inherited():
+            # The native half has to know of it.
+            self._default_executor = executor
+        return executor
 
     def set_default_executor(self, executor: Executor) -> None:
         """Set the executor that `run_in_executor(None, …)` uses.
@@ -123,17 +119,6 @@ class Executors(Foundation):
         executor, self._default_executor = self._default_executor, None
         if executor is not None:
             executor.shutdown(wait=False)
-
-
-def _mend_stop_iteration(job: Any) -> None:
-    """Make of a StopIteration the RuntimeError that a newer Python makes of it. Runs in any thread."""
-    exc = getattr(job, "_exception", None)
-    if isinstance(exc, StopIteration):
-        error = RuntimeError(
-            "StopIteration interacts badly with generators and cannot be raised into a Future"
-        )
-        error.__cause__ = error.__context__ = exc
-        job._exception = error
 
 
 def _settle(joined: asyncio.Future[None], failure: Exception | None) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import gc
 import threading
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -111,6 +113,243 @@ async def test_a_queued_job_that_is_cancelled_never_runs(loop: Loop) -> None:
         release.set()
         await first
     assert ran == []
+
+
+async def test_arguments_may_be_given_by_name(loop: Loop) -> None:
+    assert await loop.run_in_executor(executor=None, func=int) == 0  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("arguments", [(), (None,)], ids=["none", "no function"])
+def test_missing_arguments_are_a_type_error(loop: Loop, arguments: tuple[Any, ...]) -> None:
+    with pytest.raises(TypeError, match="missing .*required"):
+        loop.run_in_executor(*arguments)
+
+
+def test_a_name_that_nobody_knows_is_a_type_error(loop: Loop) -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'timeout'"):
+        loop.run_in_executor(None, int, timeout=1)  # type: ignore[call-arg]
+
+
+async def test_jobs_run_in_threads_that_python_knows(loop: Loop) -> None:
+    for _ in range(3):
+        thread = await loop.run_in_executor(None, threading.current_thread)
+        assert type(thread) is threading.Thread
+        assert thread in threading.enumerate()
+        assert thread.name.startswith("asyncio_")
+        assert not thread.daemon
+
+
+async def test_a_thread_keeps_its_own_variables_from_job_to_job(loop: Loop) -> None:
+    own = threading.local()
+    barrier = threading.Barrier(2)
+
+    def remember() -> tuple[int, int]:
+        barrier.wait(30)
+        own.calls = getattr(own, "calls", 0) + 1
+        return threading.get_ident(), own.calls
+
+    calls: dict[int, int] = {}
+    for _ in range(5):
+        jobs = [loop.run_in_executor(None, remember) for _ in range(2)]
+        for thread, number in await asyncio.gather(*jobs):
+            assert number == calls.get(thread, 0) + 1
+            calls[thread] = number
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit, BaseException])
+async def test_whatever_a_job_raises_comes_back_and_its_thread_goes_on(
+    loop: Loop, error: type[BaseException]
+) -> None:
+    def fails() -> None:
+        raise error("mine")
+
+    job = loop.run_in_executor(None, fails)
+    await asyncio.wait([job])
+    assert type(job.exception()) is error
+    assert await loop.run_in_executor(None, _double, 2) == 4
+
+
+@pytest.mark.parametrize("name", ["CancelledError", "InvalidStateError"])
+async def test_the_errors_of_concurrent_futures_come_back_as_those_of_asyncio(
+    loop: Loop, name: str
+) -> None:
+    error = getattr(concurrent.futures, name)("mine")
+
+    def fails() -> None:
+        raise error
+
+    job = loop.run_in_executor(None, fails)
+    await asyncio.wait([job])
+    with pytest.raises(getattr(asyncio, name), match="^mine$"):
+        job.result()
+    assert not job.cancelled()
+
+
+def _fill(loop: Loop) -> tuple[list[asyncio.Future[bool]], threading.Event]:
+    """Give every thread of the default executor something to wait for; returns when all of them wait."""
+    release, begun = threading.Event(), threading.Semaphore(0)
+    executor: Any = loop._default_executor  # type: ignore[attr-defined]
+
+    def wait() -> bool:
+        begun.release()
+        return release.wait(30)
+
+    busy = [loop.run_in_executor(None, wait) for _ in range(executor._max_workers)]
+    for _ in busy:
+        assert begun.acquire(timeout=30)
+    return busy, release
+
+
+async def test_a_job_that_is_cancelled_before_the_default_executor_comes_to_it_never_runs(
+    loop: Loop,
+) -> None:
+    await loop.run_in_executor(None, int)
+    ran: list[int] = []
+    busy, release = _fill(loop)
+    queued = loop.run_in_executor(None, ran.append, 1)
+    last = loop.run_in_executor(None, ran.append, 2)
+    assert queued.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await queued
+    await turns(2)  # the executor hears of it through a callback
+    release.set()
+    await asyncio.gather(*busy, last)
+    assert ran == [2]
+
+
+async def test_the_default_executor_has_so_many_threads_and_no_more(loop: Loop) -> None:
+    await loop.run_in_executor(None, int)
+    busy, release = _fill(loop)
+    executor: Any = loop._default_executor  # type: ignore[attr-defined]
+    last = [loop.run_in_executor(None, int) for _ in range(5)]
+    assert len(executor._threads) == executor._max_workers
+    release.set()
+    await asyncio.gather(*busy, *last)
+
+
+async def test_the_default_executor_is_an_executor_for_everybody(loop: Loop) -> None:
+    await loop.run_in_executor(None, int)
+    executor: Any = loop._default_executor  # type: ignore[attr-defined]
+    assert isinstance(executor, concurrent.futures.ThreadPoolExecutor)
+    job = executor.submit(int, "11", base=2)
+    assert type(job) is concurrent.futures.Future
+    assert await asyncio.wrap_future(job) == 3
+    assert await loop.run_in_executor(None, list, executor.map(_double, range(3))) == [0, 2, 4]
+    failed = executor.submit(next, iter(()))
+    await loop.run_in_executor(None, concurrent.futures.wait, [failed])
+    assert type(failed.exception()) is StopIteration
+
+
+async def test_a_job_for_a_thread_future_that_is_cancelled_in_time_never_runs(loop: Loop) -> None:
+    await loop.run_in_executor(None, int)
+    executor: Any = loop._default_executor  # type: ignore[attr-defined]
+    ran: list[int] = []
+    busy, release = _fill(loop)
+    queued = executor.submit(ran.append, 1)
+    assert queued.cancel()
+    release.set()
+    await asyncio.gather(*busy)
+    await loop.run_in_executor(None, int)
+    assert ran == []
+
+
+async def test_an_executor_that_is_shut_down_does_what_is_queued(loop: Loop) -> None:
+    await loop.run_in_executor(None, int)
+    executor: Any = loop._default_executor  # type: ignore[attr-defined]
+    busy, release = _fill(loop)
+    queued = loop.run_in_executor(None, _double, 2)
+    submitted = executor.submit(_double, 3)
+    executor.shutdown(wait=False)
+    with pytest.raises(RuntimeError, match="^cannot schedule new futures after shutdown$"):
+        loop.run_in_executor(None, int)
+    with pytest.raises(RuntimeError, match="^cannot schedule new futures after shutdown$"):
+        executor.submit(int)
+    release.set()
+    assert await queued == 4
+    assert await asyncio.wrap_future(submitted) == 6
+    await asyncio.gather(*busy)
+    await loop.shutdown_default_executor()
+
+
+async def test_a_shutdown_may_cancel_what_is_queued(loop: Loop) -> None:
+    await loop.run_in_executor(None, int)
+    executor: Any = loop._default_executor  # type: ignore[attr-defined]
+    busy, release = _fill(loop)
+    queued = loop.run_in_executor(None, _double, 2)
+    submitted = executor.submit(_double, 3)
+    executor.shutdown(wait=False, cancel_futures=True)
+    assert submitted.cancelled()
+    with pytest.raises(asyncio.CancelledError):
+        await queued
+    release.set()
+    await asyncio.gather(*busy)
+
+
+async def test_a_thread_keeps_nothing_of_a_job_that_is_done(loop: Loop) -> None:
+    class Thing:
+        def __call__(self, other: Thing) -> Thing:
+            return other
+
+    thing, other = Thing(), Thing()
+    known = [weakref.ref(thing), weakref.ref(other)]
+    assert await loop.run_in_executor(None, thing, other) is other
+    del thing, other
+    # Its thread may be between the outcome and its next look at the queue.
+    await loop.run_in_executor(None, int)
+    await turns(2)
+    gc.collect()
+    assert [ref() for ref in known] == [None, None]
+
+
+async def test_a_job_may_schedule_jobs_of_its_own(loop: Loop) -> None:
+    def outer() -> concurrent.futures.Future[int]:
+        async def inner() -> int:
+            return await loop.run_in_executor(None, _double, 21)
+
+        return asyncio.run_coroutine_threadsafe(inner(), loop)
+
+    job = await loop.run_in_executor(None, outer)
+    assert await asyncio.wrap_future(job) == 42
+
+
+def test_two_loops_may_share_a_default_executor(loop: Loop) -> None:
+    async def main() -> int:
+        return await asyncio.get_running_loop().run_in_executor(None, _double, 2)
+
+    assert loop.run_until_complete(main()) == 4
+    other = type(loop)()
+    try:
+        other.set_default_executor(loop._default_executor)  # type: ignore[attr-defined]
+        assert other.run_until_complete(main()) == 4
+        assert loop.run_until_complete(main()) == 4
+    finally:
+        other.close()
+
+
+def test_what_a_job_leaves_while_the_loop_does_not_run_is_there_when_it_does(loop: Loop) -> None:
+    ended = threading.Event()
+    job = loop.run_in_executor(None, ended.set)
+    assert ended.wait(30)
+    assert not job.done()
+    loop.run_until_complete(asyncio.wait_for(job, 30))
+    assert job.done()
+
+
+async def test_the_loop_thread_may_wait_for_what_a_job_does(loop: Loop) -> None:
+    begun = threading.Event()
+    await loop.run_in_executor(None, int)
+    job = loop.run_in_executor(None, begun.set)
+    assert begun.wait(30)
+    await job
+
+
+async def test_in_debug_mode_jobs_come_back_too(loop: Loop) -> None:
+    loop.set_debug(True)
+    assert await loop.run_in_executor(None, _double, 4) == 8
+    with pytest.raises(TypeError, match="coroutines cannot be used with run_in_executor"):
+        loop.run_in_executor(None, turns)
+    loop.set_debug(False)
+    assert await loop.run_in_executor(None, _double, 4) == 8
 
 
 async def test_the_default_executor_can_be_set(loop: Loop) -> None:

@@ -20,6 +20,7 @@ mod running;
 mod sleeping;
 mod sock;
 mod task;
+mod threads;
 mod transports;
 
 /// aioxide's native half. Use it through the package `aioxide`.
@@ -47,6 +48,11 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<sock::Wait>()?;
     module.add_class::<task::Resumption>()?;
     module.add_class::<task::Task>()?;
+    module.add_class::<threads::ContextCall>()?;
+    module.add_class::<threads::JobQueue>()?;
+    module.add_class::<threads::Submission>()?;
+    module.add_class::<threads::Worker>()?;
+    module.add_class::<threads::Wrapper>()?;
     module.add_class::<transports::datagram::DatagramEndpoint>()?;
     module.add_class::<transports::stream::Stream>()?;
     module.add_class::<transports::tls::Tls>()?;

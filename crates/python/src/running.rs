@@ -61,14 +61,25 @@ impl<'py> RunningLoop<'py> {
 /// `RuntimeError` if there is none.
 #[inline]
 pub(crate) fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let event_loop = running_loop_or_none(py)?;
+    if event_loop.is_none() {
+        return Err(PyRuntimeError::new_err("no running event loop"));
+    }
+    Ok(event_loop)
+}
+
+/// Whether `event_loop` is the one that runs in this thread.
+#[inline]
+pub(crate) fn is_running_here(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(running_loop_or_none(event_loop.py())?.is(event_loop))
+}
+
+#[inline]
+fn running_loop_or_none(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let get = GET.get_or_try_init(py, || {
         let get = py.import("asyncio.events")?.getattr("_get_running_loop")?;
         Ok::<_, PyErr>(get.unbind())
     })?;
-    let event_loop = get.bind(py).call0()?;
-    if event_loop.is_none() {
-        return Err(PyRuntimeError::new_err("no running event loop"));
-    }
-    Ok(event_loop)
+    get.bind(py).call0()
 }

@@ -170,6 +170,7 @@ impl Host for Running<'_, '_> {
             Work::Handle(queued) => EventLoop::run_queued(queued.handle().bind(py)),
             Work::Step(step) => EventLoop::run_step(py, step),
             Work::Alarm(alarm) => EventLoop::run_alarm(self.0, &alarm),
+            Work::Deliver(delivery) => delivery.deliver(py),
             Work::Callback(handle) => EventLoop::run_handle(handle.bind(py)),
             Work::Read(stream) => stream.bind(py).get().read_ready(stream.bind(py)),
             Work::Write(stream) => stream.bind(py).get().write_ready(stream.bind(py)),

@@ -16,6 +16,7 @@ impl Work {
             Self::Done(callback, _future) => Some(callback.callable.clone_ref(py)),
             Self::Read(stream) | Self::Write(stream) => Some(stream.clone_ref(py).into_any()),
             Self::Datagrams(endpoint, _direction) => Some(endpoint.clone_ref(py).into_any()),
+            Self::Deliver(delivery) => Some(delivery.future().clone_ref(py).into_any()),
             Self::Ready(wait) => Some(wait.clone_ref(py).into_any()),
             Self::Alarm(_) => None,
         }

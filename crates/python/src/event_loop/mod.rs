@@ -32,12 +32,14 @@ use crate::handle::{Call, Handle, Queued};
 use crate::raw::guarded::Guarded;
 use crate::sock::{Owners, Wait};
 use crate::task::{Said, Task};
+use crate::threads::Delivery;
 use crate::transports::datagram::DatagramEndpoint;
 use crate::transports::datagram_receiving::Batches;
 use crate::transports::owned::Owned;
 use crate::transports::stream::Stream;
 
 mod blocking;
+mod executors;
 mod host;
 mod inspection;
 mod replaced_time;
@@ -69,6 +71,8 @@ pub(crate) enum Work {
     Done(Box<Callback>, Py<Future>),
     /// Let an alarm go off.
     Alarm(Arc<Alarm>),
+    /// Give a future the outcome of a call in another thread.
+    Deliver(Box<Delivery>),
     /// Call the handle of a source that has become ready.
     Callback(Py<Handle>),
     /// Read from a stream that has become readable.
@@ -187,6 +191,8 @@ pub(crate) struct EventLoop {
     /// The contexts that callbacks share.
     pub(crate) contexts: Contexts,
     task_factory: Guarded<Option<Py<PyAny>>>,
+    /// What `run_in_executor(None, …)` uses, once there is one.
+    default_executor: Guarded<Option<executors::DefaultExecutor>>,
     /// Debug mode only: the handle that is being called.
     current_handle: Guarded<Option<Py<Handle>>>,
     /// What asyncio has been told of the current task.
@@ -201,6 +207,8 @@ pub(crate) struct EventLoop {
     is_time_replaced: AtomicBool,
     is_debug: AtomicBool,
     is_closed: AtomicBool,
+    /// Whether the default executor was shut down, so that it takes no more calls.
+    is_executor_shut_down: AtomicBool,
     /// Whether a turn is under way: writes are held back until its end.
     is_in_turn: AtomicBool,
 }
@@ -372,6 +380,7 @@ impl EventLoop {
             batches: Guarded::new(Batches::default()),
             contexts: Contexts::new(),
             task_factory: Guarded::new(None),
+            default_executor: Guarded::new(None),
             current_handle: Guarded::new(None),
             current_task: Guarded::new(Said::Nothing),
             schedules_natively: Guarded::new(None),
@@ -380,6 +389,7 @@ impl EventLoop {
             is_time_replaced: AtomicBool::new(false),
             is_debug: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
+            is_executor_shut_down: AtomicBool::new(false),
             is_in_turn: AtomicBool::new(false),
         })
     }
@@ -499,6 +509,13 @@ impl EventLoop {
         self.task_factory
             .visit(|factory| visit.call(factory))
             .unwrap_or(Ok(()))?;
+        self.default_executor
+            .visit(|default| {
+                default
+                    .as_ref()
+                    .map_or(Ok(()), |default| default.traverse(visit))
+            })
+            .unwrap_or(Ok(()))?;
         self.contexts.traverse(visit)?;
         self.state
             .visit(|state| state.traverse(visit))
@@ -507,6 +524,7 @@ impl EventLoop {
 
     fn __clear__(&self, py: Python<'_>) {
         drop(self.task_factory.replace(py, None));
+        drop(self.default_executor.replace(py, None));
         self.contexts.clear(py);
         self.release_everything(py);
     }
@@ -524,6 +542,7 @@ impl State {
                     visit.call(future)?;
                 }
                 Work::Alarm(alarm) => alarm.traverse(visit)?,
+                Work::Deliver(delivery) => delivery.traverse(visit)?,
                 Work::Callback(handle) => visit.call(handle)?,
                 Work::Read(stream) | Work::Write(stream) => visit.call(stream)?,
                 Work::Datagrams(endpoint, _) => visit.call(endpoint)?,

@@ -8,6 +8,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyContext, PyString, PyTuple};
 
+use super::executors::RunInExecutor;
 use super::tasks::CreateTask;
 use super::{EventLoop, Work};
 use crate::handle::{Call, Handle, Queued, ThreadSafeHandle, TimerHandle};
@@ -281,5 +282,6 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     fastcall::install::<EventLoop, CallSoonThreadsafe>(py)?;
     fastcall::install::<EventLoop, CallLater>(py)?;
     fastcall::install::<EventLoop, CallAt>(py)?;
-    fastcall::install::<EventLoop, CreateTask>(py)
+    fastcall::install::<EventLoop, CreateTask>(py)?;
+    fastcall::install::<EventLoop, RunInExecutor>(py)
 }

@@ -28,7 +28,9 @@ mod waiters;
 pub(crate) use awaited_by::{Awaiters, future_add_to_awaited_by, future_discard_from_awaited_by};
 pub(crate) use finalizing::{add_source_traceback, prepare, report_unretrieved, repr};
 pub(crate) use iterator::{AwaitStep, FutureIter, thrown};
-pub(crate) use outcome::{Fetched, Outcome, cancelled_error_class, invalid_state};
+pub(crate) use outcome::{
+    Fetched, Outcome, cancelled_error_class, invalid_state, without_stop_iteration,
+};
 pub(crate) use owner::Owner;
 pub(crate) use waiters::{Callback, Waiter, Waiters};
 

@@ -13,6 +13,10 @@ use crate::raw::raising;
 /// What is said of a future whose `__init__` has not been called.
 pub(super) const UNINITIALISED: &str = "Future object is not initialized.";
 
+/// What is said of a `StopIteration` that is to be stored.
+const STOP_ITERATION: &str =
+    "StopIteration interacts badly with generators and cannot be raised into a Future";
+
 /// An exception and the traceback that it came with: whoever asks for it gets it with that traceback, not
 /// with all that other askers have added.
 pub(crate) struct Failure {
@@ -49,7 +53,7 @@ impl Outcome {
         }
     }
 
-    pub(super) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+    pub(crate) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Self::Pending | Self::Cancelled => Ok(()),
             Self::Result(result) => visit.call(result),
@@ -86,7 +90,6 @@ pub(crate) fn cancelled_error_class(py: Python<'_>) -> PyResult<&Bound<'_, PyTyp
 
 /// The exception that `set_exception` stores for what it is given: an instance, and never a `StopIteration`.
 pub(super) fn storable(exception: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    let py = exception.py();
     let exception = if exception.is_instance_of::<PyType>() {
         exception.call0()?
     } else {
@@ -95,18 +98,25 @@ pub(super) fn storable(exception: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>
     if !exception.is_instance_of::<pyo3::exceptions::PyBaseException>() {
         return Err(PyTypeError::new_err("invalid exception object"));
     }
-    const TEXT: &str =
-        "StopIteration interacts badly with generators and cannot be raised into a Future";
-    if !cfg!(Py_3_13) {
-        if exception.is_exact_instance_of::<PyStopIteration>() {
-            return Err(PyTypeError::new_err(TEXT));
-        }
-        return Ok(exception);
+    if cfg!(Py_3_13) {
+        return without_stop_iteration(exception);
     }
+    if exception.is_exact_instance_of::<PyStopIteration>() {
+        return Err(PyTypeError::new_err(STOP_ITERATION));
+    }
+    Ok(exception)
+}
+
+/// The exception, or the `RuntimeError` that is stored in place of a `StopIteration`, which would end whoever
+/// awaits the future.
+pub(crate) fn without_stop_iteration(exception: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
+    let py = exception.py();
     if !exception.is_instance_of::<PyStopIteration>() {
         return Ok(exception);
     }
-    let substitute = PyRuntimeError::new_err(TEXT).into_value(py).into_bound(py);
+    let substitute = PyRuntimeError::new_err(STOP_ITERATION)
+        .into_value(py)
+        .into_bound(py);
     substitute.setattr(intern!(py, "__cause__"), &exception)?;
     substitute.setattr(intern!(py, "__context__"), &exception)?;
     Ok(substitute.into_any())

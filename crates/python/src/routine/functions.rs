@@ -24,7 +24,7 @@ impl Function {
 }
 
 /// All of them, as each module lists its own.
-static FUNCTIONS: &[&[&Function]] = &[crate::sleeping::FUNCTIONS];
+static FUNCTIONS: &[&[&Function]] = &[crate::sleeping::FUNCTIONS, crate::threads::FUNCTIONS];
 
 /// The native function that `template` is the signature of: a function that has its qualified name and parameters.
 /// Raises `LookupError` if there is none of this name.
