@@ -19,7 +19,15 @@ T = TypeVar("T")
 
 # What `asyncio.sleep` and its like would call on a loop.
 _REPLACEABLE = frozenset(
-    {"call_at", "call_later", "call_soon", "create_future", "create_task", "time"}
+    {
+        "call_at",
+        "call_later",
+        "call_soon",
+        "call_soon_threadsafe",
+        "create_future",
+        "create_task",
+        "time",
+    }
 )
 
 

@@ -96,6 +96,13 @@ impl<B: Bell> Waker<B> {
         self.asleep.swap(false, Ordering::Acquire);
     }
 
+    /// Any thread: whether a wake would ring. Ask it after filling a queue.
+    #[must_use]
+    pub fn is_asleep(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.asleep.load(Ordering::Relaxed)
+    }
+
     /// Any thread: wakes the loop thread if it sleeps or is about to. Call it after filling a queue.
     pub fn wake(&self) {
         fence(Ordering::SeqCst);

@@ -80,6 +80,19 @@ impl EventLoop {
         Ok(handle)
     }
 
+    /// As `call_soon_threadsafe`, for a caller that will wait for what it schedules: it lets go of the interpreter
+    /// before it wakes the loop, which would otherwise wake only to wait for that.
+    pub(crate) fn give_way_to(slf: &Bound<'_, Self>, callback: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        slf.get().check_closed()?;
+        Self::schedule_threadsafe_call(slf, callback, &PyTuple::empty(py), None)?;
+        let waker = &slf.get().mailbox.waker;
+        if waker.is_asleep() {
+            py.detach(|| waker.wake());
+        }
+        Ok(())
+    }
+
     /// A handle among the timers, after the checks that `call_later` and `call_at` share.
     fn schedule_timer<'py>(
         slf: &Bound<'py, Self>,

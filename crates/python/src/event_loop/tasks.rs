@@ -15,10 +15,11 @@ use crate::raw::fastcall::{Arguments, FastMethod, is_name};
 use crate::task::{Parts, Task};
 
 /// The methods that natives would call on a loop, and do without if they are ours.
-const REPLACEABLE: [&str; 6] = [
+const REPLACEABLE: [&str; 7] = [
     "call_at",
     "call_later",
     "call_soon",
+    "call_soon_threadsafe",
     "create_future",
     "create_task",
     "time",

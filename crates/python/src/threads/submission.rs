@@ -6,11 +6,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::exchange::{check_coroutine, converted, is_cancelled, thread_future_class};
-use crate::event_loop::ends_the_loop;
+use crate::event_loop::{EventLoop, ends_the_loop};
 use crate::raw::fastcall::Arguments;
 use crate::raw::guarded::Guarded;
 use crate::routine::Function;
-use crate::running;
+use crate::running::{self, RunningLoop};
 
 pub(super) static RUN_COROUTINE_THREADSAFE: Function = Function {
     qualname: "run_coroutine_threadsafe",
@@ -33,7 +33,12 @@ fn run_coroutine_threadsafe<'py>(
         stage: Guarded::new(Stage::Sent(coro.to_owned().unbind())),
     };
     let submission = Bound::new(py, submission)?;
-    event_loop.call_method1(intern!(py, "call_soon_threadsafe"), (submission,))?;
+    match RunningLoop::of(event_loop.to_owned())? {
+        RunningLoop::Native(ours) => EventLoop::give_way_to(&ours, submission.as_any())?,
+        RunningLoop::Foreign(other) => {
+            other.call_method1(intern!(py, "call_soon_threadsafe"), (submission,))?;
+        }
+    }
     Ok(Some(future.unbind()))
 }
 
