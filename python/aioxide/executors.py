@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from aioxide.callbacks import check_callback
 from aioxide.foundation import Foundation
-from aioxide.natives.futures import wrap_future
 from aioxide.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
@@ -50,6 +49,9 @@ class Executors(Foundation):
             check_callback(func, "run_in_executor")
         if executor is None:
             executor = self._running_default_executor()
+        # Not before: importing the package imports no natives.
+        from aioxide.natives.futures import wrap_future
+
         job = executor.submit(func, *args)
         return self._by_thread(wrap_future(job, loop=self))
 

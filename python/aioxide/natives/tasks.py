@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TypeVar
 
 from aioxide.natives.templates import native
+from aioxide.natives.threads import run_coroutine_threadsafe
 
-__all__ = ["sleep"]
+__all__ = ["run_coroutine_threadsafe", "sleep"]
 
 T = TypeVar("T")
 
