@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from concurrent.futures import Future as ThreadFuture
 from contextvars import Context
 from traceback import StackSummary
-from types import CodeType, FrameType, GenericAlias
+from types import CodeType, CoroutineType, FrameType, GenericAlias
 from typing import Any, Final, Generic, Never, Self, TypeVar, TypeVarTuple, final
 
 from _typeshed import FileDescriptorLike, ReadableBuffer, WriteableBuffer
@@ -26,21 +26,28 @@ __all__ = [
     "FutureIter",
     "Handle",
     "JobQueue",
+    "JointCallback",
     "NativeCoroutine",
     "NativeCoroutineWrapper",
     "NativeFunction",
     "Resumption",
+    "Shield",
     "SockOperation",
     "Stream",
     "Submission",
     "Task",
+    "TaskGroup",
     "ThreadSafeHandle",
+    "Timeout",
     "TimerHandle",
     "Tls",
     "VirtualClock",
     "Wait",
+    "WaitGroup",
     "Worker",
     "Wrapper",
+    "_AsCompletedIterator",
+    "_GatheringFuture",
     "__version__",
     "accept",
     "build_info",
@@ -535,3 +542,58 @@ class Wrapper:
     def __call__(
         self, future: asyncio.Future[Any] | ThreadFuture[Any] | None = None, /
     ) -> None: ...
+class JointCallback:
+    """The callback by which `gather` and the like hear of futures that are not aioxide's."""
+
+    def __call__(self, future: asyncio.Future[Any]) -> None: ...
+
+@final
+class WaitGroup:
+    """The futures of one `wait`."""
+
+@final
+class Shield:
+    """The callback of the two futures of a `shield`."""
+
+    def __call__(self, future: asyncio.Future[Any]) -> None: ...
+
+@final
+class _GatheringFuture(Future[list[Any]]):
+    """What `gather` returns."""
+
+    @property
+    def _cancel_requested(self) -> bool: ...
+    @property
+    def _children(self) -> list[asyncio.Future[Any]]: ...
+
+@final
+class _AsCompletedIterator(Generic[_T]):
+    """What `as_completed` returns."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> CoroutineType[Any, Any, _T]: ...
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> CoroutineType[Any, Any, asyncio.Future[_T]]: ...
+    def _handle_timeout(self) -> None: ...
+
+@disjoint_base
+class Timeout:
+    """A context manager that cancels what runs too long."""
+
+    def __new__(cls, when: float | None) -> Self: ...
+    def when(self) -> float | None: ...
+    def reschedule(self, when: float | None) -> None: ...
+    def expired(self) -> bool: ...
+    def _on_timeout(self) -> None: ...
+
+@disjoint_base
+class TaskGroup:
+    """A context manager for tasks that end together."""
+
+    def __new__(cls) -> Self: ...
+    @property
+    def _aborting(self) -> bool: ...
+    @property
+    def _parent_task(self) -> asyncio.Task[Any] | None: ...
+    @property
+    def _tasks(self) -> set[asyncio.Task[Any]]: ...

@@ -33,9 +33,17 @@ MACHINE = re.compile(
 # Files of the binding that are no idea of asyncio's, with the test that would notice if they were wrong.
 TESTED_AS = {
     "addresses": "transport_info",
+    "alarm": "natives",
+    "any_task": "natives",
     "clock": "virtual_clock",
     "errors": "bad_input",
     "event_loop": "running",
+    "joint": "waits",
+    "routine": "natives",
+    "shield": "waits",
+    "sleeping": "natives",
+    "task_group": "waits",
+    "timeouts": "waits",
 }
 NOTHING_TO_TEST = frozenset({"lib", "raw"})
 

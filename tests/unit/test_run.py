@@ -26,18 +26,6 @@ class Answer:
         return asyncio.sleep(0, 42).__await__()
 
 
-class Gathered:
-    """Stands for what a `gather` outside of any loop returns: it binds to the loop that awaits it."""
-
-    def __init__(self, *coroutines: Coroutine[Any, Any, int]) -> None:
-        self.coroutines = coroutines
-
-    def __await__(self) -> Generator[Any, None, list[int]]:
-        loop = asyncio.get_running_loop()
-        tasks = [loop.create_task(coroutine) for coroutine in self.coroutines]
-        return asyncio.gather(*tasks).__await__()
-
-
 async def current_loop() -> asyncio.AbstractEventLoop:
     return asyncio.get_running_loop()
 
@@ -107,7 +95,7 @@ def test_what_was_gathered_before_any_loop_ran_binds_to_the_loop_of_the_run(run:
         return number
 
     seen: list[asyncio.AbstractEventLoop] = []
-    assert run(Gathered(loop_and(1), loop_and(2))) == [1, 2]
+    assert run(aioxide.gather(loop_and(1), loop_and(2))) == [1, 2]
     assert seen[0] is seen[1]
     assert isinstance(seen[0], aioxide.EventLoop) == (run is aioxide.run)
 

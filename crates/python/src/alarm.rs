@@ -9,16 +9,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aioxide_engine::clock::Instant;
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::event_loop::{EventLoop, Work};
 use crate::future::{Future, Outcome};
+use crate::joint::AsCompleted;
 use crate::raw::guarded::Guarded;
+use crate::timeouts::Timeout;
 
 /// What an alarm does.
 pub(crate) enum Purpose {
     /// Gives a future this result, if it has none.
     Settle(Py<Future>, Py<PyAny>),
+    /// Ends an `as_completed`.
+    Expire(Py<AsCompleted>),
+    /// Cancels the task of a timeout.
+    TimeOut(Py<Timeout>),
 }
 
 impl Purpose {
@@ -30,6 +37,8 @@ impl Purpose {
                 }
                 Ok(())
             }
+            Self::Expire(iterator) => AsCompleted::expire(iterator.bind(py)),
+            Self::TimeOut(timeout) => Timeout::expire(timeout.bind(py)),
         }
     }
 
@@ -39,6 +48,8 @@ impl Purpose {
                 visit.call(future)?;
                 visit.call(result)
             }
+            Self::Expire(iterator) => visit.call(iterator),
+            Self::TimeOut(timeout) => visit.call(timeout),
         }
     }
 }
@@ -48,6 +59,8 @@ pub(crate) struct Alarm {
     /// None once it has gone off or was cancelled.
     purpose: Guarded<Option<Purpose>>,
     is_cancelled: AtomicBool,
+    /// Whether it waits among the timers, so that a cancel has to be counted there.
+    is_timed: bool,
 }
 
 impl Alarm {
@@ -62,10 +75,7 @@ impl Alarm {
     ) -> PyResult<Arc<Self>> {
         let slf = event_loop.get();
         slf.check_closed()?;
-        let alarm = Arc::new(Self {
-            purpose: Guarded::new(Some(purpose)),
-            is_cancelled: AtomicBool::new(false),
-        });
+        let alarm = Self::new(purpose, true);
         let work = Work::Alarm(Arc::clone(&alarm));
         let deadline = Instant::at_or_after_seconds(when);
         slf.with(event_loop.py(), |state| {
@@ -74,10 +84,31 @@ impl Alarm {
         Ok(alarm)
     }
 
+    /// Sets an alarm that goes off in the next turn.
+    ///
+    /// # Errors
+    /// `RuntimeError` if the loop is closed.
+    pub(crate) fn soon(event_loop: &Bound<'_, EventLoop>, purpose: Purpose) -> PyResult<Arc<Self>> {
+        event_loop.get().check_closed()?;
+        let alarm = Self::new(purpose, false);
+        let work = Work::Alarm(Arc::clone(&alarm));
+        event_loop.get().schedule(event_loop.py(), work);
+        Ok(alarm)
+    }
+
+    fn new(purpose: Purpose, is_timed: bool) -> Arc<Self> {
+        Arc::new(Self {
+            purpose: Guarded::new(Some(purpose)),
+            is_cancelled: AtomicBool::new(false),
+            is_timed,
+        })
+    }
+
     /// Cancels the alarm, unless it has gone off or is about to in this very turn.
     pub(crate) fn cancel(&self, event_loop: &EventLoop, py: Python<'_>) {
         let purpose = self.purpose.replace(py, None);
-        if purpose.is_some() && !self.is_cancelled.swap(true, Ordering::Relaxed) {
+        let is_first = purpose.is_some() && !self.is_cancelled.swap(true, Ordering::Relaxed);
+        if is_first && self.is_timed {
             event_loop.note_timer_cancelled(py);
         }
     }
@@ -107,5 +138,39 @@ impl Alarm {
                     .map_or(Ok(()), |purpose| purpose.traverse(visit))
             })
             .unwrap_or(Ok(()))
+    }
+}
+
+/// A timer that a native has set, on whatever loop.
+#[derive(Default)]
+pub(crate) enum Timer {
+    #[default]
+    None,
+    /// An alarm of this loop.
+    Alarm(Py<EventLoop>, Arc<Alarm>),
+    /// A handle of `call_later` or `call_at`.
+    Handle(Py<PyAny>),
+}
+
+impl Timer {
+    /// Cancels the timer, if it is set.
+    pub(crate) fn cancel(self, py: Python<'_>) -> PyResult<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Alarm(event_loop, alarm) => {
+                alarm.cancel(event_loop.get(), py);
+                Ok(())
+            }
+            Self::Handle(handle) => handle.call_method0(py, intern!(py, "cancel")).map(drop),
+        }
+    }
+
+    /// Shows the collector what the timer's owner holds. The loop answers for an alarm.
+    pub(crate) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Self::None => Ok(()),
+            Self::Alarm(event_loop, _alarm) => visit.call(event_loop),
+            Self::Handle(handle) => visit.call(handle),
+        }
     }
 }

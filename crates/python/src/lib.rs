@@ -8,19 +8,24 @@ use pyo3::prelude::*;
 mod accepting;
 mod addresses;
 mod alarm;
+mod any_task;
 mod clock;
 mod contexts;
 mod errors;
 mod event_loop;
 mod future;
 mod handle;
+mod joint;
 mod raw;
 mod routine;
 mod running;
+mod shield;
 mod sleeping;
 mod sock;
 mod task;
+mod task_group;
 mod threads;
+mod timeouts;
 mod transports;
 
 /// aioxide's native half. Use it through the package `aioxide`.
@@ -42,6 +47,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<handle::Handle>()?;
     module.add_class::<handle::ThreadSafeHandle>()?;
     module.add_class::<handle::TimerHandle>()?;
+    module.add_class::<joint::AsCompleted>()?;
+    module.add_class::<joint::GatheringFuture>()?;
+    module.add_class::<joint::JointCallback>()?;
+    module.add_class::<joint::WaitGroup>()?;
     module.add_class::<routine::Coroutine>()?;
     module.add_class::<routine::CoroutineWrapper>()?;
     module.add_class::<sock::SockOperation>()?;
@@ -53,6 +62,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<threads::Submission>()?;
     module.add_class::<threads::Worker>()?;
     module.add_class::<threads::Wrapper>()?;
+    module.add_class::<shield::Shield>()?;
+    module.add_class::<task_group::TaskGroup>()?;
+    module.add_class::<timeouts::Timeout>()?;
     module.add_class::<transports::datagram::DatagramEndpoint>()?;
     module.add_class::<transports::stream::Stream>()?;
     module.add_class::<transports::tls::Tls>()?;
@@ -68,6 +80,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("NativeFunction", raw::function::class(py)?)?;
     event_loop::prepare(py)?;
     future::prepare(py)?;
+    joint::prepare(py)?;
     routine::prepare(py)?;
     task::prepare(py)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))

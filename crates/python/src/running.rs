@@ -55,6 +55,38 @@ impl<'py> RunningLoop<'py> {
     }
 }
 
+/// The task that `event_loop` is stepping, as asyncio knows it.
+pub(crate) fn current_task<'py>(
+    event_loop: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    static CURRENT_TASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = event_loop.py();
+    let current_task = CURRENT_TASK.get_or_try_init(py, || {
+        let current_task = py.import("asyncio.tasks")?.getattr("current_task")?;
+        Ok::<_, PyErr>(current_task.unbind())
+    })?;
+    let task = current_task.bind(py).call1((event_loop,))?;
+    Ok((!task.is_none()).then_some(task))
+}
+
+/// The loop that was set for this thread, if any. Unlike asyncio's functions, this makes none.
+pub(crate) fn set_loop(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    let events = py.import(intern!(py, "asyncio.events"))?;
+    // Asked for under its public name, the policy would be made, or warned of.
+    let policy = events.getattr(intern!(py, "_event_loop_policy"))?;
+    if policy.is_none() {
+        return Ok(None);
+    }
+    match policy.getattr_opt(intern!(py, "_local"))? {
+        Some(local) => {
+            let event_loop = local.getattr_opt(intern!(py, "_loop"))?;
+            Ok(event_loop.filter(|event_loop| !event_loop.is_none()))
+        }
+        // A policy that does not say has to be asked, and may make one.
+        None => policy.call_method0(intern!(py, "get_event_loop")).map(Some),
+    }
+}
+
 /// The loop that runs in this thread, as asyncio knows it.
 ///
 /// # Errors

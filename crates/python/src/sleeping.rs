@@ -1,7 +1,5 @@
 //! `sleep`.
 
-use std::sync::Arc;
-
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -9,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyFloat, PyInt};
 
-use crate::alarm::{Alarm, Purpose};
+use crate::alarm::{Alarm, Purpose, Timer};
 use crate::event_loop::EventLoop;
 use crate::raw::fastcall::Arguments;
 use crate::routine::{Coroutine, Function, Input, Progress, Routine};
@@ -80,10 +78,8 @@ struct Sleep {
 enum Stage {
     New,
     GaveWay,
-    /// Waits for an alarm of this loop.
-    Alarm(Py<EventLoop>, Arc<Alarm>),
-    /// Waits for a handle of `call_later`.
-    Timer(Py<PyAny>),
+    /// Waits for this.
+    Timer(Timer),
 }
 
 impl Sleep {
@@ -104,7 +100,7 @@ impl Sleep {
         let when = ours.get().seconds_now() + delay.extract::<f64>()?;
         let purpose = Purpose::Settle(future.clone().unbind(), self.result.clone_ref(py));
         let alarm = Alarm::set(ours, when, purpose)?;
-        self.stage = Stage::Alarm(ours.clone().unbind(), alarm);
+        self.stage = Stage::Timer(Timer::Alarm(ours.clone().unbind(), alarm));
         Ok(Progress::Await(future.into_any()))
     }
 
@@ -121,20 +117,16 @@ impl Sleep {
         let arguments = (&self.delay, set_result, &future, &self.result);
         let call_later = intern!(py, "call_later");
         let timer = event_loop.as_any().call_method1(call_later, arguments)?;
-        self.stage = Stage::Timer(timer.unbind());
+        self.stage = Stage::Timer(Timer::Handle(timer.unbind()));
         Ok(Progress::Await(future))
     }
 
     /// The wait is over, or was given up.
     fn cancel_timer(&mut self, py: Python<'_>) -> PyResult<()> {
         match std::mem::replace(&mut self.stage, Stage::New) {
-            Stage::New | Stage::GaveWay => {}
-            Stage::Alarm(event_loop, alarm) => alarm.cancel(event_loop.get(), py),
-            Stage::Timer(timer) => {
-                timer.call_method0(py, intern!(py, "cancel"))?;
-            }
+            Stage::New | Stage::GaveWay => Ok(()),
+            Stage::Timer(timer) => timer.cancel(py),
         }
-        Ok(())
     }
 }
 
@@ -157,10 +149,8 @@ impl Routine for Sleep {
         visit.call(&self.delay)?;
         visit.call(&self.result)?;
         match &self.stage {
-            // The loop answers for the alarm.
             Stage::New | Stage::GaveWay => Ok(()),
-            Stage::Alarm(event_loop, _alarm) => visit.call(event_loop),
-            Stage::Timer(timer) => visit.call(timer),
+            Stage::Timer(timer) => timer.traverse(visit),
         }
     }
 }

@@ -13,7 +13,6 @@ use pyo3::types::{PyDict, PyTuple};
 use rustix::io::Errno;
 
 use super::{BELL, EventLoop, Watcher, Work};
-use crate::alarm::Alarm;
 use crate::errors::os_error;
 use crate::future::{Callback, Future};
 use crate::handle::{Call, Handle};
@@ -169,7 +168,10 @@ impl Host for Running<'_, '_> {
             Work::Done(callback, future) => EventLoop::run_done(self.0, callback, future.bind(py)),
             Work::Handle(queued) => EventLoop::run_queued(queued.handle().bind(py)),
             Work::Step(step) => EventLoop::run_step(py, step),
-            Work::Alarm(alarm) => EventLoop::run_alarm(self.0, &alarm),
+            Work::Joint(joint, future) => {
+                EventLoop::report_failure(self.0, joint.run(future.bind(py)))
+            }
+            Work::Alarm(alarm) => EventLoop::report_failure(self.0, alarm.ring(py)),
             Work::Deliver(delivery) => delivery.deliver(py),
             Work::Callback(handle) => EventLoop::run_handle(handle.bind(py)),
             Work::Read(stream) => stream.bind(py).get().read_ready(stream.bind(py)),
@@ -258,17 +260,20 @@ impl EventLoop {
         }
     }
 
-    /// Lets an alarm go off. What it raises is reported.
-    fn run_alarm(slf: &Bound<'_, Self>, alarm: &Alarm) -> PyResult<()> {
+    /// Reports what a native has raised where a callback would have been.
+    #[inline]
+    fn report_failure(slf: &Bound<'_, Self>, result: PyResult<()>) -> PyResult<()> {
+        result.or_else(|error| Self::native_failed(slf, error))
+    }
+
+    #[cold]
+    fn native_failed(slf: &Bound<'_, Self>, error: PyErr) -> PyResult<()> {
         let py = slf.py();
-        let Err(error) = alarm.ring(py) else {
-            return Ok(());
-        };
         if ends_the_loop(py, &error) {
             return Err(error);
         }
         let report = PyDict::new(py);
-        report.set_item("message", "Exception in a timer")?;
+        report.set_item("message", "Exception in a native callback")?;
         report.set_item("exception", error.into_value(py))?;
         slf.call_method1("call_exception_handler", (report,))?;
         Ok(())

@@ -18,7 +18,7 @@ impl Work {
             Self::Datagrams(endpoint, _direction) => Some(endpoint.clone_ref(py).into_any()),
             Self::Deliver(delivery) => Some(delivery.future().clone_ref(py).into_any()),
             Self::Ready(wait) => Some(wait.clone_ref(py).into_any()),
-            Self::Alarm(_) => None,
+            Self::Joint(..) | Self::Alarm(_) => None,
         }
     }
 }

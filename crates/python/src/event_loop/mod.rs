@@ -29,6 +29,7 @@ use crate::contexts::Contexts;
 use crate::errors::os_error;
 use crate::future::{Callback, Future};
 use crate::handle::{Call, Handle, Queued};
+use crate::joint::Joint;
 use crate::raw::guarded::Guarded;
 use crate::sock::{Owners, Wait};
 use crate::task::{Said, Task};
@@ -69,6 +70,8 @@ pub(crate) enum Work {
     Task(Py<Task>),
     /// Call a callback of a future that is done.
     Done(Box<Callback>, Py<Future>),
+    /// Tell a `gather` or the like of a future that is done.
+    Joint(Joint, Py<Future>),
     /// Let an alarm go off.
     Alarm(Arc<Alarm>),
     /// Give a future the outcome of a call in another thread.
@@ -539,6 +542,10 @@ impl State {
                 Work::Task(task) => visit.call(task)?,
                 Work::Done(callback, future) => {
                     callback.traverse(visit)?;
+                    visit.call(future)?;
+                }
+                Work::Joint(joint, future) => {
+                    joint.traverse(visit)?;
                     visit.call(future)?;
                 }
                 Work::Alarm(alarm) => alarm.traverse(visit)?,

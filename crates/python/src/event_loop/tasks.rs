@@ -64,6 +64,30 @@ impl EventLoop {
         Ok(is_native)
     }
 
+    /// A task of a coroutine, by the task factory if there is one: `create_task` with nothing but the coroutine.
+    #[inline]
+    pub(crate) fn spawn<'py>(
+        slf: &Bound<'py, Self>,
+        coro: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        slf.get().check_closed()?;
+        let mut is_eager = false;
+        if let Some(factory) = slf.get().task_factory(py) {
+            if !is_eager_factory(py, &factory)? {
+                return slf.call_method1(intern!(py, "create_task"), (coro,));
+            }
+            is_eager = true;
+        }
+        let parts = Parts {
+            coro,
+            name: None,
+            context: None,
+            is_eager,
+        };
+        Task::spawn(slf, &parts).map(Bound::into_any)
+    }
+
     /// Has a task stepped in the next turn.
     ///
     /// # Errors

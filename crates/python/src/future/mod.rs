@@ -13,6 +13,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::contexts::Captured;
 use crate::event_loop::EventLoop;
+use crate::joint::GatheringFuture;
 use crate::raw::guarded::Guarded;
 use crate::raw::{context, raising};
 use crate::task::Task;
@@ -69,6 +70,12 @@ impl Core {
         self.log_traceback = matches!(outcome, Outcome::Exception(_));
         self.outcome = outcome;
         Ok(std::mem::take(&mut self.waiters))
+    }
+
+    /// Whether there is no outcome yet.
+    #[inline]
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(self.outcome, Outcome::Pending)
     }
 
     /// The part that few futures have, made if need be.
@@ -433,7 +440,13 @@ pub(crate) fn exact_future<'a, 'py>(
     if let Ok(future) = object.cast_exact::<Future>() {
         return Some(future);
     }
-    object.cast_exact::<Task>().ok().map(Bound::as_super)
+    if let Ok(task) = object.cast_exact::<Task>() {
+        return Some(task.as_super());
+    }
+    object
+        .cast_exact::<GatheringFuture>()
+        .ok()
+        .map(Bound::as_super)
 }
 
 impl EventLoop {

@@ -12,7 +12,8 @@ use super::Future;
 use super::owner::Owner;
 use crate::contexts::Captured;
 use crate::event_loop::EventLoop;
-use crate::raw::c_task;
+use crate::joint::Joint;
+use crate::raw::{c_task, context};
 use crate::task::{Resumption, Task};
 
 /// A callback of `add_done_callback`, and the context that it is called in.
@@ -34,6 +35,8 @@ pub(crate) enum Waiter {
     Task(Py<Task>),
     /// Whatever was given to `add_done_callback`.
     Callback(Box<Callback>),
+    /// A `gather` or the like, of the same loop.
+    Joint(Joint),
 }
 
 impl Waiter {
@@ -50,6 +53,14 @@ impl Waiter {
                 let args = PyTuple::new(py, [future])?;
                 owner.call_soon(py, wakeup.as_any(), &args, context.bind(py))
             }
+            (Self::Joint(joint), Owner::Native(event_loop)) if !event_loop.get().is_debug() => {
+                joint.schedule(future, event_loop.get())
+            }
+            (Self::Joint(joint), _) => {
+                let args = PyTuple::new(py, [future])?;
+                let context = context::copy_current(py)?;
+                owner.call_soon(py, joint.to_callback(py)?.bind(py), &args, context.bind(py))
+            }
             (Self::Callback(callback), Owner::Native(event_loop)) => {
                 EventLoop::schedule_callback(event_loop.bind(py), callback, future)
             }
@@ -65,6 +76,7 @@ impl Waiter {
         match self {
             Self::Task(task) => visit.call(task),
             Self::Callback(callback) => callback.traverse(visit),
+            Self::Joint(joint) => joint.traverse(visit),
         }
     }
 }
@@ -73,12 +85,14 @@ impl Waiter {
 pub(super) enum Shown {
     Task(Py<Task>),
     Callback(Py<PyAny>, Captured),
+    Joint(Joint),
 }
 
 impl Shown {
     fn of(waiter: &Waiter, py: Python<'_>) -> Self {
         match waiter {
             Waiter::Task(task) => Self::Task(task.clone_ref(py)),
+            Waiter::Joint(joint) => Self::Joint(joint.clone_ref(py)),
             Waiter::Callback(callback) => Self::Callback(
                 callback.callable.clone_ref(py),
                 callback.context.clone_ref(py),
@@ -94,6 +108,7 @@ impl Shown {
                 callable.getattr(py, intern!(py, "__self__")).map(Some)
             }
             Self::Callback(..) => Ok(None),
+            Self::Joint(joint) => Ok(joint.awaiter(py)),
         }
     }
 
@@ -103,6 +118,10 @@ impl Shown {
             Self::Task(task) => Ok(callable
                 .cast::<Resumption>()
                 .is_ok_and(|resumption| resumption.get().is_wakeup_of(callable.py(), task))),
+            Self::Joint(joint) => joint
+                .to_callback(callable.py())?
+                .bind(callable.py())
+                .eq(callable),
             Self::Callback(own, _) => Ok(own.is(callable) || own.bind(callable.py()).eq(callable)?),
         }
     }
@@ -112,6 +131,7 @@ impl Shown {
         match (self, waiter) {
             (Self::Task(task), Waiter::Task(other)) => task.is(other),
             (Self::Callback(callable, _), Waiter::Callback(other)) => callable.is(&other.callable),
+            (Self::Joint(joint), Waiter::Joint(other)) => joint.is(other),
             _ => false,
         }
     }
@@ -124,6 +144,7 @@ impl Shown {
                 Ok((Py::new(py, Resumption::wakeup(task))?.into_any(), context))
             }
             Self::Callback(callable, context) => Ok((callable, context.into_own(py)?)),
+            Self::Joint(joint) => Ok((joint.to_callback(py)?, context::copy_current(py)?)),
         }
     }
 }
@@ -170,7 +191,7 @@ impl Waiters {
     }
 
     /// Takes out those that `is_unwanted` points at; to be dropped by the caller.
-    pub(super) fn take_out(&mut self, is_unwanted: impl Fn(&Waiter) -> bool) -> Vec<Waiter> {
+    pub(crate) fn take_out(&mut self, is_unwanted: impl Fn(&Waiter) -> bool) -> Vec<Waiter> {
         let all = match std::mem::take(self) {
             Self::None => Vec::new(),
             Self::One(waiter) => vec![waiter],

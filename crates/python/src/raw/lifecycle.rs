@@ -45,6 +45,11 @@ impl<T: PyClass> Pool<T> {
         if cfg!(Py_GIL_DISABLED) || self.objects.with(py, |objects| objects.len() >= POOL_MAX) {
             return false;
         }
+        // What was finalized once is so for good: it would not be finalized in its next life.
+        // SAFETY: the object is whole.
+        if unsafe { ffi::PyObject_GC_IsFinalized(object) } != 0 {
+            return false;
+        }
         // SAFETY: the object is whole; whoever refers to it weakly is told that it is gone.
         unsafe { ffi::PyObject_ClearWeakRefs(object) };
         // SAFETY: nobody else can reach the object, which gets an owner here.

@@ -44,17 +44,27 @@ impl Coroutine {
         function: &'static Function,
         routine: R,
     ) -> PyResult<Option<Py<PyAny>>> {
+        Self::make(py, function, routine).map(|coroutine| Some(coroutine.unbind()))
+    }
+
+    /// As `start`, for those who go on with the coroutine.
+    #[inline]
+    pub(crate) fn make<'py, R: Routine + 'static>(
+        py: Python<'py>,
+        function: &'static Function,
+        routine: R,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let state = State::New(Box::new(routine));
         if let Some(reused) = Self::pool().and_then(|pool| pool.reuse(py)) {
             reused.get().function.replace(py, function);
             drop(reused.get().state.replace(py, state));
-            return Ok(Some(reused.into_any()));
+            return Ok(reused.into_bound(py).into_any());
         }
         let coroutine = Self {
             function: Guarded::new(function),
             state: Guarded::new(state),
         };
-        Ok(Some(Py::new(py, coroutine)?.into_any()))
+        Ok(Bound::new(py, coroutine)?.into_any())
     }
 
     /// Goes on as `PyIter_Send` has it: what is sent reaches what is awaited.

@@ -24,7 +24,14 @@ impl Function {
 }
 
 /// All of them, as each module lists its own.
-static FUNCTIONS: &[&[&Function]] = &[crate::sleeping::FUNCTIONS, crate::threads::FUNCTIONS];
+static FUNCTIONS: &[&[&Function]] = &[
+    crate::joint::FUNCTIONS,
+    crate::shield::FUNCTIONS,
+    crate::sleeping::FUNCTIONS,
+    crate::task_group::FUNCTIONS,
+    crate::threads::FUNCTIONS,
+    crate::timeouts::FUNCTIONS,
+];
 
 /// The native function that `template` is the signature of: a function that has its qualified name and parameters.
 /// Raises `LookupError` if there is none of this name.

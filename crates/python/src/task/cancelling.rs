@@ -7,6 +7,7 @@ use pyo3::types::PyDict;
 
 use super::{Resume, Task};
 use crate::future::Future;
+use crate::joint::GatheringFuture;
 
 /// The message of the last request that had to wait.
 pub(super) fn message<'py>(slf: &Bound<'py, Task>) -> Option<Bound<'py, PyAny>> {
@@ -27,6 +28,8 @@ enum Awaited<'py> {
     Task(Bound<'py, Task>),
     /// Exactly one of our futures.
     Future(Bound<'py, Future>),
+    /// What `gather` has returned.
+    Gathering(Bound<'py, GatheringFuture>),
     /// Any other future.
     Foreign(Bound<'py, PyAny>),
 }
@@ -43,9 +46,12 @@ fn awaited<'py>(slf: &Bound<'py, Task>) -> Awaited<'py> {
         Some(Err(future)) => Awaited::Foreign(future.into_bound(py)),
         Some(Ok(future)) => match future.into_bound(py).into_any().cast_into::<Task>() {
             Ok(task) => Awaited::Task(task),
-            Err(plain) => match plain.into_inner().cast_into::<Future>() {
-                Ok(future) => Awaited::Future(future),
-                Err(_never) => Awaited::Nothing,
+            Err(other) => match other.into_inner().cast_into::<GatheringFuture>() {
+                Ok(gathering) => Awaited::Gathering(gathering),
+                Err(plain) => match plain.into_inner().cast_into::<Future>() {
+                    Ok(future) => Awaited::Future(future),
+                    Err(_never) => Awaited::Nothing,
+                },
             },
         },
     }
@@ -60,6 +66,7 @@ pub(super) fn cancel_awaited<'py>(
         Awaited::Nothing => Ok(false),
         Awaited::Task(task) => request(task, message),
         Awaited::Future(future) => Future::cancel(&future, message.cloned()),
+        Awaited::Gathering(gathering) => GatheringFuture::cancel_children(&gathering, message),
         Awaited::Foreign(future) => cancel_foreign(&future, message),
     }
 }
@@ -102,6 +109,7 @@ fn request<'py>(slf: Bound<'py, Task>, message: Option<&Bound<'py, PyAny>>) -> P
         let is_cancelled = match awaited(&task) {
             Awaited::Nothing => false,
             Awaited::Future(future) => Future::cancel(&future, message.cloned())?,
+            Awaited::Gathering(gathering) => GatheringFuture::cancel_children(&gathering, message)?,
             Awaited::Foreign(future) => cancel_foreign(&future, message)?,
             Awaited::Task(next) => {
                 if next.is(&landmark) {
@@ -149,17 +157,17 @@ impl Task {
     /// Asks the task to end: `CancelledError` is thrown into its coroutine, which may refuse. Returns False
     /// if the task is done.
     #[pyo3(signature = (msg=None))]
-    fn cancel(slf: &Bound<'_, Self>, msg: Option<Bound<'_, PyAny>>) -> PyResult<bool> {
+    pub(crate) fn cancel(slf: &Bound<'_, Self>, msg: Option<Bound<'_, PyAny>>) -> PyResult<bool> {
         request(slf.clone(), msg.as_ref())
     }
 
     /// How many requests to cancel the task are open.
-    fn cancelling(&self, py: Python<'_>) -> u32 {
+    pub(crate) fn cancelling(&self, py: Python<'_>) -> u32 {
         self.with(py, |inner| inner.cancel_requests)
     }
 
     /// Takes back one request to cancel the task. Returns how many are left.
-    fn uncancel(&self, py: Python<'_>) -> u32 {
+    pub(crate) fn uncancel(&self, py: Python<'_>) -> u32 {
         self.with(py, |inner| {
             if inner.cancel_requests > 0 {
                 inner.cancel_requests -= 1;

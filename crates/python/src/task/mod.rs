@@ -184,6 +184,12 @@ impl Task {
         registration::register(slf)
     }
 
+    /// Has the task go without a report even if it is not done.
+    pub(crate) fn disown(slf: &Bound<'_, Self>) {
+        slf.get()
+            .with(slf.py(), |inner| inner.log_destroy_pending = false);
+    }
+
     /// The context of the task, which from here on no other shares.
     pub(crate) fn own_context(slf: &Bound<'_, Self>) -> PyResult<Py<PyContext>> {
         let py = slf.py();

@@ -1,0 +1,317 @@
+//! The coroutine functions of `TaskGroup`, and `create_task`.
+
+use pyo3::exceptions::PyBaseExceptionGroup;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyType};
+
+use super::{TaskGroup, is_base_error};
+use crate::any_task;
+use crate::future::cancelled_error_class;
+use crate::joint::create_task as create_plain_task;
+use crate::raw::fastcall::{Arguments, is_name};
+use crate::raw::raising;
+use crate::routine::{Coroutine, Function, Input, Progress, Routine};
+use crate::running::{RunningLoop, current_task, running_loop};
+
+pub(super) static CREATE_TASK: Function = Function {
+    qualname: "TaskGroup.create_task",
+    call: create_task,
+};
+
+fn create_task<'py>(
+    py: Python<'py>,
+    arguments: &Arguments<'_, 'py>,
+) -> PyResult<Option<Py<PyAny>>> {
+    let Some(group) = arguments.positional(0) else {
+        return Ok(None);
+    };
+    let mut coro = arguments.positional(1);
+    let others = arguments.keywords(|name, value| {
+        let is_coro = coro.is_none() && is_name(name, intern!(py, "coro"));
+        if is_coro {
+            coro = Some(value);
+        }
+        Ok(is_coro)
+    })?;
+    let (Some(coro), 1 | 2) = (coro, arguments.positional_count()) else {
+        return Ok(None);
+    };
+    let group = &*group.cast::<TaskGroup>()?;
+    if let Some(refusal) = refusal(group) {
+        coro.call_method0(intern!(py, "close"))?;
+        return Err(TaskGroup::fail(group, refusal));
+    }
+    let event_loop = group.get().with(py, |state| {
+        state
+            .event_loop
+            .as_ref()
+            .map(|event_loop| event_loop.clone_ref(py))
+    });
+    let Some(event_loop) = event_loop else {
+        return Err(TaskGroup::fail(group, "has not been entered"));
+    };
+    let event_loop = event_loop.into_bound(py);
+    let task = match others {
+        None => create_plain_task(&RunningLoop::of(event_loop)?, &coro)?,
+        Some(others) => {
+            event_loop.call_method(intern!(py, "create_task"), (coro,), Some(&others))?
+        }
+    };
+    TaskGroup::adopt(group, &task)?;
+    Ok(Some(task.unbind()))
+}
+
+/// Why a group takes no task, if it takes none.
+fn refusal(group: &Bound<'_, TaskGroup>) -> Option<&'static str> {
+    group.get().with(group.py(), |state| {
+        if !state.is_entered {
+            Some("has not been entered")
+        } else if state.is_exiting && state.tasks.is_empty() {
+            Some("is finished")
+        } else if state.is_aborting {
+            Some("is shutting down")
+        } else {
+            None
+        }
+    })
+}
+
+pub(super) static ENTER: Function = Function {
+    qualname: "TaskGroup.__aenter__",
+    call: enter,
+};
+
+fn enter<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
+    let Some([Some(group)]) = arguments.fit(1, [intern!(py, "self")]) else {
+        return Ok(None);
+    };
+    let group = group.cast::<TaskGroup>()?.to_owned().unbind();
+    Coroutine::start(py, &ENTER, Enter(group))
+}
+
+struct Enter(Py<TaskGroup>);
+
+impl Routine for Enter {
+    fn resume<'py>(&mut self, py: Python<'py>, _input: Input<'py>) -> PyResult<Progress<'py>> {
+        let group = self.0.bind(py);
+        if group.get().with(py, |state| state.is_entered) {
+            return Err(TaskGroup::fail(group, "has already been entered"));
+        }
+        let event_loop = running_loop(py)?;
+        let Some(parent) = current_task(&event_loop)? else {
+            return Err(TaskGroup::fail(group, "cannot determine the parent task"));
+        };
+        let (event_loop, parent) = (event_loop.unbind(), parent.unbind());
+        let previous = group.get().with(py, |state| {
+            state.is_entered = true;
+            (
+                state.event_loop.replace(event_loop),
+                state.parent.replace(parent),
+            )
+        });
+        drop(previous);
+        Ok(Progress::Return(group.clone().into_any()))
+    }
+
+    fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.0)
+    }
+}
+
+pub(super) static EXIT: Function = Function {
+    qualname: "TaskGroup.__aexit__",
+    call: exit,
+};
+
+fn exit<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
+    let names = [
+        intern!(py, "self"),
+        intern!(py, "et"),
+        intern!(py, "exc"),
+        intern!(py, "tb"),
+    ];
+    let Some([Some(group), Some(class), Some(exception), Some(_traceback)]) =
+        arguments.fit(4, names)
+    else {
+        return Ok(None);
+    };
+    let exception = if exception.is_none() && !class.is_none() {
+        let class = class.cast::<PyType>()?;
+        Some(class.call0()?.unbind())
+    } else {
+        (!exception.is_none()).then(|| exception.to_owned().unbind())
+    };
+    let exit = Exit {
+        group: group.cast::<TaskGroup>()?.to_owned().unbind(),
+        exception,
+        cancellation: None,
+    };
+    Coroutine::start(py, &EXIT, exit)
+}
+
+/// The end of a group.
+struct Exit {
+    group: Py<TaskGroup>,
+    /// What has ended the body, if that was an exception.
+    exception: Option<Py<PyAny>>,
+    /// The cancellation that is raised in the end, unless something more important is.
+    cancellation: Option<Py<PyAny>>,
+}
+
+impl Exit {
+    fn begin<'py>(&mut self, py: Python<'py>) -> PyResult<Progress<'py>> {
+        let group = self.group.bind(py);
+        let is_aborting = group.get().with(py, |state| {
+            state.is_exiting = true;
+            state.is_aborting
+        });
+        if let Some(exception) = &self.exception {
+            let exception = exception.bind(py);
+            if is_base_error(exception) {
+                let kept = exception.clone().unbind();
+                group.get().with(py, |state| {
+                    state.base_error.get_or_insert(kept);
+                });
+            }
+            if exception.is_instance(cancelled_error_class(py)?)? {
+                self.cancellation = Some(exception.clone().unbind());
+            }
+            if !is_aborting {
+                TaskGroup::abort(group)?;
+            }
+        }
+        self.wait_or_end(py)
+    }
+
+    fn wait_or_end<'py>(&mut self, py: Python<'py>) -> PyResult<Progress<'py>> {
+        let group = self.group.bind(py);
+        let (has_tasks, event_loop) = group.get().with(py, |state| {
+            let event_loop = state.event_loop.as_ref();
+            (
+                !state.tasks.is_empty(),
+                event_loop.map(|event_loop| event_loop.clone_ref(py)),
+            )
+        });
+        let Some(event_loop) = event_loop.filter(|_event_loop| has_tasks) else {
+            return self.end(py);
+        };
+        let completed = RunningLoop::of(event_loop.into_bound(py))?.create_future()?;
+        let kept = Some(completed.clone().unbind());
+        drop(
+            group
+                .get()
+                .with(py, |state| std::mem::replace(&mut state.completed, kept)),
+        );
+        Ok(Progress::Await(completed))
+    }
+
+    /// Goes on after a wait, which may have been cut short by a cancellation of the parent.
+    fn go_on<'py>(&mut self, py: Python<'py>, input: Input<'py>) -> PyResult<Progress<'py>> {
+        let group = self.group.bind(py);
+        let waited = input.value(py);
+        if let Err(error) = &waited
+            && !error.is_instance(py, cancelled_error_class(py)?)
+        {
+            waited?;
+            return self.end(py);
+        }
+        if let Err(error) = waited {
+            let is_aborting = group.get().with(py, |state| state.is_aborting);
+            if !is_aborting {
+                self.cancellation = Some(error.into_value(py).into_any());
+                TaskGroup::abort(group)?;
+            }
+        }
+        drop(group.get().with(py, |state| state.completed.take()));
+        self.wait_or_end(py)
+    }
+
+    fn end<'py>(&mut self, py: Python<'py>) -> PyResult<Progress<'py>> {
+        let group = self.group.bind(py);
+        let (base_error, has_cancelled_parent) = group.get().with(py, |state| {
+            (state.base_error.take(), state.has_cancelled_parent)
+        });
+        if let Some(base_error) = base_error {
+            return Err(raising::raised(base_error.bind(py)));
+        }
+        let parent = group.get().parent(py);
+        // What the group has done to its parent it takes back; somebody else's request stays.
+        if let Some(parent) = &parent
+            && has_cancelled_parent
+            && any_task::uncancel(parent)? == 0
+        {
+            self.cancellation = None;
+        }
+        let mut errors = group
+            .get()
+            .with(py, |state| std::mem::take(&mut state.errors));
+        if let Some(cancellation) = self.cancellation.take()
+            && errors.is_empty()
+        {
+            return Err(raising::raised(cancellation.bind(py)));
+        }
+        if let Some(exception) = self.exception.take()
+            && !exception.bind(py).is_instance(cancelled_error_class(py)?)?
+        {
+            errors.push(exception);
+        }
+        if errors.is_empty() {
+            return Ok(Progress::Return(py.None().into_bound(py)));
+        }
+        if let Some(parent) = parent
+            && any_task::cancelling(&parent)? > 0
+        {
+            // Cancelled from outside, too: the count of requests stays, and the cancellation comes at the next await.
+            any_task::uncancel(&parent)?;
+            any_task::cancel(&parent)?;
+        }
+        Err(unhandled(py, errors)?)
+    }
+
+    /// Exceptions are heavy, and often hold what holds them.
+    fn let_go(&mut self, py: Python<'_>) {
+        let dropped = self.group.get().with(py, |state| {
+            (
+                state.parent.take(),
+                std::mem::take(&mut state.errors),
+                state.base_error.take(),
+                state.completed.take(),
+            )
+        });
+        drop(dropped);
+        self.exception = None;
+        self.cancellation = None;
+    }
+}
+
+/// `raise BaseExceptionGroup(…) from None`.
+fn unhandled(py: Python<'_>, errors: Vec<Py<PyAny>>) -> PyResult<PyErr> {
+    let errors = PyList::new(py, errors)?;
+    let group = py
+        .get_type::<PyBaseExceptionGroup>()
+        .call1(("unhandled errors in a TaskGroup", errors))?;
+    group.setattr(intern!(py, "__suppress_context__"), true)?;
+    Ok(raising::raised(&group))
+}
+
+impl Routine for Exit {
+    fn resume<'py>(&mut self, py: Python<'py>, input: Input<'py>) -> PyResult<Progress<'py>> {
+        let progress = if matches!(input, Input::Start) {
+            self.begin(py)
+        } else {
+            self.go_on(py, input)
+        };
+        if !matches!(progress, Ok(Progress::Await(_))) {
+            self.let_go(py);
+        }
+        progress
+    }
+
+    fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.group)?;
+        visit.call(&self.exception)?;
+        visit.call(&self.cancellation)
+    }
+}

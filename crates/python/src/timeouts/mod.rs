@@ -1,0 +1,17 @@
+//! `timeout` and `wait_for`: the task is cancelled when the time is up, and the cancellation becomes a `TimeoutError`.
+
+mod timeout;
+mod wait_for;
+
+pub(crate) use timeout::Timeout;
+
+use crate::routine::Function;
+
+/// The functions of this module.
+pub(crate) static FUNCTIONS: &[&Function] = &[
+    &timeout::ENTER,
+    &timeout::EXIT,
+    &timeout::TIMEOUT,
+    &timeout::TIMEOUT_AT,
+    &wait_for::WAIT_FOR,
+];

@@ -1,0 +1,455 @@
+//! `Timeout`, the context manager.
+
+use pyo3::exceptions::{PyBaseExceptionGroup, PyRuntimeError, PyTimeoutError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple, PyType};
+
+use crate::alarm::{Alarm, Purpose, Timer};
+use crate::any_task;
+use crate::future::cancelled_error_class;
+use crate::raw::fastcall::Arguments;
+use crate::raw::guarded::Guarded;
+use crate::routine::{Coroutine, Function, Input, Progress, Routine};
+use crate::running::{RunningLoop, current_task, running_loop};
+
+/// How far a timeout is.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Created,
+    Entered,
+    Expiring,
+    Expired,
+    Exited,
+}
+
+impl Phase {
+    /// The name that asyncio gives to it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Entered => "active",
+            Self::Expiring => "expiring",
+            Self::Expired => "expired",
+            Self::Exited => "finished",
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    /// Seconds on the loop's clock; None for never.
+    when: Option<Py<PyAny>>,
+    task: Option<Py<PyAny>>,
+    /// How many requests to cancel the task were open when it entered.
+    cancelling: u32,
+    timer: Timer,
+}
+
+/// A context manager that cancels what runs too long, as `asyncio.Timeout`.
+#[pyclass(module = "aioxide", frozen, subclass, weakref, dict, name = "Timeout")]
+pub(crate) struct Timeout {
+    state: Guarded<State>,
+}
+
+impl Timeout {
+    /// A timeout that nobody has entered yet.
+    pub(super) fn at(when: Option<Bound<'_, PyAny>>) -> Self {
+        Self {
+            state: Guarded::new(State {
+                phase: Phase::Created,
+                when: when.map(Bound::unbind),
+                task: None,
+                cancelling: 0,
+                timer: Timer::None,
+            }),
+        }
+    }
+
+    /// A timeout `delay` seconds from now on the loop that runs.
+    pub(super) fn after(py: Python<'_>, delay: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let event_loop = RunningLoop::get(py)?;
+        let Some(delay) = delay else {
+            return Ok(Self::at(None));
+        };
+        let now = match &event_loop {
+            RunningLoop::Native(ours) => ours.get().seconds_now().into_pyobject(py)?.into_any(),
+            RunningLoop::Foreign(other) => other.call_method0(intern!(py, "time"))?,
+        };
+        Ok(Self::at(Some(now.add(delay)?)))
+    }
+
+    fn phase(&self, py: Python<'_>) -> Phase {
+        self.state.with(py, |state| state.phase)
+    }
+
+    fn task<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.state
+            .with(py, |state| {
+                state.task.as_ref().map(|task| task.clone_ref(py))
+            })
+            .map(|task| task.into_bound(py))
+            .ok_or_else(|| PyRuntimeError::new_err("Timeout has not been entered"))
+    }
+
+    /// Begins to count for the current task.
+    pub(super) fn enter(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let timeout = slf.get();
+        if timeout.phase(py) != Phase::Created {
+            return Err(PyRuntimeError::new_err("Timeout has already been entered"));
+        }
+        let event_loop = running_loop(py)?;
+        let Some(task) = current_task(&event_loop)? else {
+            return Err(PyRuntimeError::new_err(
+                "Timeout should be used inside a task",
+            ));
+        };
+        let cancelling = any_task::cancelling(&task)?;
+        let task = Some(task.unbind());
+        let when = timeout.state.with(py, |state| {
+            state.phase = Phase::Entered;
+            state.task = task;
+            state.cancelling = cancelling;
+            state.when.as_ref().map(|when| when.clone_ref(py))
+        });
+        match when {
+            Some(when) => Self::set_timer(slf, &RunningLoop::of(event_loop)?, when.bind(py)),
+            None => Ok(()),
+        }
+    }
+
+    fn set_timer(
+        slf: &Bound<'_, Self>,
+        event_loop: &RunningLoop<'_>,
+        when: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let timer = match event_loop {
+            RunningLoop::Native(ours) => {
+                let when = when.extract::<f64>()?;
+                let purpose = Purpose::TimeOut(slf.clone().unbind());
+                let alarm = if when <= ours.get().seconds_now() {
+                    Alarm::soon(ours, purpose)?
+                } else {
+                    Alarm::set(ours, when, purpose)?
+                };
+                Timer::Alarm(ours.clone().unbind(), alarm)
+            }
+            RunningLoop::Foreign(other) => {
+                let expire = slf.getattr(intern!(py, "_on_timeout"))?;
+                let now = other.call_method0(intern!(py, "time"))?;
+                let handle = if when.le(now)? {
+                    other.call_method1(intern!(py, "call_soon"), (expire,))?
+                } else {
+                    other.call_method1(intern!(py, "call_at"), (when, expire))?
+                };
+                Timer::Handle(handle.unbind())
+            }
+        };
+        slf.get().state.with(py, |state| state.timer = timer);
+        Ok(())
+    }
+
+    fn cancel_timer(&self, py: Python<'_>) -> PyResult<()> {
+        self.state
+            .with(py, |state| std::mem::take(&mut state.timer))
+            .cancel(py)
+    }
+
+    /// The time is up.
+    pub(crate) fn expire(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let timeout = slf.get();
+        if timeout.phase(py) != Phase::Entered {
+            return Ok(());
+        }
+        any_task::cancel(&timeout.task(py)?)?;
+        let timer = timeout.state.with(py, |state| {
+            state.phase = Phase::Expiring;
+            std::mem::take(&mut state.timer)
+        });
+        drop(timer);
+        Ok(())
+    }
+
+    /// Ends the counting. `exception` is what has ended the body, if that was an exception.
+    ///
+    /// # Errors
+    /// `TimeoutError` in place of the cancellation that this timeout has caused.
+    pub(super) fn exit(
+        &self,
+        exception: Option<&Bound<'_, PyAny>>,
+        py: Python<'_>,
+    ) -> PyResult<()> {
+        self.cancel_timer(py)?;
+        let (before, cancelling) = self.state.with(py, |state| {
+            let before = state.phase;
+            match before {
+                Phase::Expiring => state.phase = Phase::Expired,
+                Phase::Entered => state.phase = Phase::Exited,
+                _ => {}
+            }
+            (before, state.cancelling)
+        });
+        if before != Phase::Expiring {
+            return Ok(());
+        }
+        let left = any_task::uncancel(&self.task(py)?)?;
+        let Some(exception) = exception.filter(|_exception| left <= cancelling) else {
+            return Ok(());
+        };
+        if exception.is_instance(cancelled_error_class(py)?)? {
+            return Err(timeout_error(exception)?);
+        }
+        if cfg!(Py_3_13) {
+            insert_timeout_error(exception)?;
+            let is_group = exception.is_instance_of::<PyBaseExceptionGroup>()
+                && exception.is_instance_of::<pyo3::exceptions::PyException>();
+            if is_group {
+                for exception in exception.getattr(intern!(py, "exceptions"))?.try_iter()? {
+                    insert_timeout_error(&exception?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `raise TimeoutError from cause`.
+pub(super) fn timeout_error(cause: &Bound<'_, PyAny>) -> PyResult<PyErr> {
+    let error = cause.py().get_type::<PyTimeoutError>().call0()?;
+    error.setattr(intern!(cause.py(), "__cause__"), cause)?;
+    error.setattr(intern!(cause.py(), "__context__"), cause)?;
+    Ok(PyErr::from_value(error))
+}
+
+/// Puts a `TimeoutError` before the cancellation among the exceptions that led to `exception`.
+fn insert_timeout_error(exception: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = exception.py();
+    let name = intern!(py, "__context__");
+    let mut exception = exception.clone();
+    loop {
+        let context = exception.getattr(name)?;
+        if context.is_none() {
+            return Ok(());
+        }
+        if context.is_instance(cancelled_error_class(py)?)? {
+            let error = py.get_type::<PyTimeoutError>().call0()?;
+            error.setattr(intern!(py, "__cause__"), &context)?;
+            error.setattr(name, context)?;
+            return exception.setattr(name, error);
+        }
+        exception = context;
+    }
+}
+
+#[pymethods]
+impl Timeout {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(when)")]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self::at(None)
+    }
+
+    /// Makes a timeout at `when`, in seconds on the loop's clock; None for never.
+    #[pyo3(signature = (when))]
+    fn __init__(&self, py: Python<'_>, when: Option<Bound<'_, PyAny>>) {
+        let fresh = Self::at(when).state.with(py, std::mem::take);
+        drop(self.state.replace(py, fresh));
+    }
+
+    /// The deadline, in seconds on the loop's clock, or None.
+    fn when(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.state.with(py, |state| {
+            state.when.as_ref().map(|when| when.clone_ref(py))
+        })
+    }
+
+    /// Changes the deadline; raises `RuntimeError` outside of the `async with`.
+    fn reschedule(slf: &Bound<'_, Self>, when: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        let py = slf.py();
+        match slf.get().phase(py) {
+            Phase::Entered => {}
+            Phase::Created => return Err(PyRuntimeError::new_err("Timeout has not been entered")),
+            phase => {
+                return Err(PyRuntimeError::new_err(format!(
+                    "Cannot change state of {} Timeout",
+                    phase.name()
+                )));
+            }
+        }
+        let kept = when.as_ref().map(|when| when.clone().unbind());
+        let previous = slf
+            .get()
+            .state
+            .with(py, |state| std::mem::replace(&mut state.when, kept));
+        drop(previous);
+        slf.get().cancel_timer(py)?;
+        match when {
+            Some(when) => Self::set_timer(slf, &RunningLoop::get(py)?, &when),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the time was up before the body has ended.
+    fn expired(&self, py: Python<'_>) -> bool {
+        matches!(self.phase(py), Phase::Expiring | Phase::Expired)
+    }
+
+    #[pyo3(name = "_on_timeout")]
+    fn on_timeout(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::expire(slf)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let phase = self.phase(py);
+        let when = match self.when(py) {
+            _ if phase != Phase::Entered => String::new(),
+            None => " when=None".to_owned(),
+            Some(when) => {
+                let rounded = py.import("builtins")?.call_method1("round", (when, 3))?;
+                format!(" when={rounded}")
+            }
+        };
+        Ok(format!("<Timeout [{}]{when}>", phase.name()))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.state
+            .visit(|state| {
+                visit.call(&state.when)?;
+                visit.call(&state.task)?;
+                state.timer.traverse(visit)
+            })
+            .unwrap_or(Ok(()))
+    }
+
+    fn __clear__(&self, py: Python<'_>) {
+        let dropped = self.state.with(py, |state| {
+            (
+                state.when.take(),
+                state.task.take(),
+                std::mem::take(&mut state.timer),
+            )
+        });
+        drop(dropped);
+    }
+}
+
+pub(super) static TIMEOUT: Function = Function {
+    qualname: "timeout",
+    call: timeout,
+};
+
+fn timeout<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
+    let Some([Some(delay)]) = arguments.fit(1, [intern!(py, "delay")]) else {
+        return Ok(None);
+    };
+    let delay = (!delay.is_none()).then_some(&*delay);
+    let timeout = Timeout::after(py, delay)?;
+    Ok(Some(Py::new(py, timeout)?.into_any()))
+}
+
+pub(super) static TIMEOUT_AT: Function = Function {
+    qualname: "timeout_at",
+    call: timeout_at,
+};
+
+fn timeout_at<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
+    let Some([Some(when)]) = arguments.fit(1, [intern!(py, "when")]) else {
+        return Ok(None);
+    };
+    let when = (!when.is_none()).then(|| when.to_owned());
+    Ok(Some(Py::new(py, Timeout::at(when))?.into_any()))
+}
+
+pub(super) static ENTER: Function = Function {
+    qualname: "Timeout.__aenter__",
+    call: enter,
+};
+
+fn enter<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
+    let Some([Some(timeout)]) = arguments.fit(1, [intern!(py, "self")]) else {
+        return Ok(None);
+    };
+    let timeout = timeout.cast::<Timeout>()?.to_owned().unbind();
+    Coroutine::start(py, &ENTER, Enter(timeout))
+}
+
+struct Enter(Py<Timeout>);
+
+impl Routine for Enter {
+    fn resume<'py>(&mut self, py: Python<'py>, _input: Input<'py>) -> PyResult<Progress<'py>> {
+        let timeout = self.0.bind(py);
+        Timeout::enter(timeout)?;
+        Ok(Progress::Return(timeout.clone().into_any()))
+    }
+
+    fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.0)
+    }
+}
+
+pub(super) static EXIT: Function = Function {
+    qualname: "Timeout.__aexit__",
+    call: exit,
+};
+
+fn exit<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
+    let names = [
+        intern!(py, "self"),
+        intern!(py, "exc_type"),
+        intern!(py, "exc_val"),
+        intern!(py, "exc_tb"),
+    ];
+    let Some(
+        [
+            Some(timeout),
+            Some(class),
+            Some(exception),
+            Some(_traceback),
+        ],
+    ) = arguments.fit(4, names)
+    else {
+        return Ok(None);
+    };
+    let exception = match exception.is_none() {
+        false => Some(exception.to_owned()),
+        // Called by hand, with a class and nothing else.
+        true => class
+            .cast::<PyType>()
+            .ok()
+            .map(|class| class.call0())
+            .transpose()?,
+    };
+    let exit = Exit {
+        timeout: timeout.cast::<Timeout>()?.to_owned().unbind(),
+        exception: exception.map(Bound::unbind),
+    };
+    Coroutine::start(py, &EXIT, exit)
+}
+
+struct Exit {
+    timeout: Py<Timeout>,
+    exception: Option<Py<PyAny>>,
+}
+
+impl Routine for Exit {
+    fn resume<'py>(&mut self, py: Python<'py>, _input: Input<'py>) -> PyResult<Progress<'py>> {
+        let exception = self
+            .exception
+            .take()
+            .map(|exception| exception.into_bound(py));
+        self.timeout.get().exit(exception.as_ref(), py)?;
+        Ok(Progress::Return(py.None().into_bound(py)))
+    }
+
+    fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.timeout)?;
+        visit.call(&self.exception)
+    }
+}

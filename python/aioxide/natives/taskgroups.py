@@ -1,0 +1,85 @@
+"""`asyncio.taskgroups`, natively."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aioxide import _core
+from aioxide.natives.templates import native_methods
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from contextvars import Context
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["TaskGroup"]
+
+T = TypeVar("T")
+
+
+@native_methods(_core.TaskGroup)
+class TaskGroup:
+    """An asynchronous context manager for tasks that end together."""
+
+    if "kwargs" in inspect.signature(asyncio.TaskGroup.create_task).parameters:
+
+        def create_task(self, coro: Coroutine[Any, Any, T], **kwargs: Any) -> asyncio.Task[T]:
+            """Make a task in this group, and return it.
+
+            Args:
+                coro: the coroutine, which is closed if the group takes no more tasks.
+                kwargs: what the `create_task` of the loop takes besides.
+
+            Raises:
+                RuntimeError: the group was not entered, is finished or is shutting down.
+
+            """
+            raise NotImplementedError
+
+    else:
+
+        def create_task(  # type: ignore[misc]
+            self,
+            coro: Coroutine[Any, Any, T],
+            *,
+            name: str | None = None,
+            context: Context | None = None,
+        ) -> asyncio.Task[T]:
+            """Make a task in this group, and return it.
+
+            Args:
+                coro: the coroutine, which is closed if the group takes no more tasks.
+                name: the task's name.
+                context: what the coroutine runs in; a copy of the current context if None.
+
+            Raises:
+                RuntimeError: the group was not entered, is finished or is shutting down.
+
+            """
+            raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        """Enter the group with the current task as the parent.
+
+        Raises:
+            RuntimeError: the group was entered before, or there is no current task.
+
+        """
+        raise NotImplementedError
+
+    async def __aexit__(
+        self,
+        et: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Wait for all tasks; an exception, of the body or of a task, cancels the others.
+
+        Raises:
+            BaseExceptionGroup: of the exceptions of the tasks and the body.
+
+        """
+        raise NotImplementedError
