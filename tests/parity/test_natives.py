@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import types
 import pickle
 import subprocess
 import sys
 import textwrap
+import types
 import warnings
 import weakref
 from typing import Any

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,10 +11,12 @@ from aioxide.natives.templates import native
 from aioxide.natives.threads import run_coroutine_threadsafe
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Coroutine, Iterable
+    from contextvars import Context
 
 __all__ = [
     "as_completed",
+    "create_task",
     "ensure_future",
     "gather",
     "run_coroutine_threadsafe",
@@ -42,6 +45,44 @@ def as_completed(fs: Iterable[Awaitable[T]], *, timeout: float | None = None) ->
 
     """
     raise NotImplementedError
+
+
+if "kwargs" in inspect.signature(asyncio.create_task).parameters:
+
+    @native
+    def create_task(coro: Coroutine[Any, Any, T], **kwargs: Any) -> asyncio.Task[T]:
+        """Make a task of a coroutine on the loop that runs, and return it.
+
+        Args:
+            coro: the coroutine.
+            kwargs: what the `create_task` of the loop takes besides.
+
+        Raises:
+            RuntimeError: no loop runs.
+            TypeError: `coro` is no coroutine.
+
+        """
+        raise NotImplementedError
+
+else:
+
+    @native
+    def create_task(  # type: ignore[misc]
+        coro: Coroutine[Any, Any, T], *, name: str | None = None, context: Context | None = None
+    ) -> asyncio.Task[T]:
+        """Make a task of a coroutine on the loop that runs, and return it.
+
+        Args:
+            coro: the coroutine.
+            name: the task's name.
+            context: what the coroutine runs in; a copy of the current context if None.
+
+        Raises:
+            RuntimeError: no loop runs.
+            TypeError: `coro` is no coroutine.
+
+        """
+        raise NotImplementedError
 
 
 @native

@@ -9,7 +9,7 @@ use pyo3::types::PyDict;
 use crate::event_loop::EventLoop;
 use crate::future::{Fetched, Future, Outcome, exact_future};
 use crate::raw::coroutine;
-use crate::raw::fastcall::Arguments;
+use crate::raw::fastcall::{Arguments, is_name};
 use crate::routine::{Coroutine, Function, Input, Progress, Routine};
 use crate::running::RunningLoop;
 use crate::task::Task;
@@ -255,6 +255,39 @@ pub(crate) fn ensure_future<'py>(
     create_task(&RunningLoop::of(event_loop)?, &coroutine)
         .map(AnyFuture::new)
         .map_err(close)
+}
+
+pub(super) static CREATE_TASK: Function = Function {
+    qualname: "create_task",
+    call: call_create_task,
+};
+
+fn call_create_task<'py>(
+    py: Python<'py>,
+    arguments: &Arguments<'_, 'py>,
+) -> PyResult<Option<Py<PyAny>>> {
+    let mut coro = arguments.positional(0);
+    let others = arguments.keywords(|name, value| {
+        let is_coro = coro.is_none() && is_name(name, intern!(py, "coro"));
+        if is_coro {
+            coro = Some(value);
+        }
+        Ok(is_coro)
+    })?;
+    let (Some(coro), 0 | 1) = (coro, arguments.positional_count()) else {
+        return Ok(None);
+    };
+    let event_loop = RunningLoop::get(py)?;
+    let task = match others {
+        None => create_task(&event_loop, &coro)?,
+        Some(others) => {
+            let create_task = intern!(py, "create_task");
+            event_loop
+                .as_any()
+                .call_method(create_task, (coro,), Some(&others))?
+        }
+    };
+    Ok(Some(task.unbind()))
 }
 
 /// A task of a coroutine, made as the loop makes them.

@@ -29,6 +29,7 @@ use crate::task_group::TaskGroup;
 
 /// The functions of this module.
 pub(crate) static FUNCTIONS: &[&Function] = &[
+    &any_future::CREATE_TASK,
     &any_future::ENSURE_FUTURE,
     &as_completed::AS_COMPLETED,
     &gather::GATHER,
