@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor
 from concurrent.futures import Future as ThreadFuture
@@ -10,6 +11,7 @@ from contextvars import Context
 from traceback import StackSummary
 from types import CodeType, CoroutineType, FrameType, GenericAlias
 from typing import Any, Final, Generic, Never, Self, TypeVar, TypeVarTuple, final
+from weakref import ReferenceType
 
 from _typeshed import FileDescriptorLike, ReadableBuffer, WriteableBuffer
 from typing_extensions import disjoint_base
@@ -22,6 +24,7 @@ __all__ = [
     "ContextCall",
     "DatagramEndpoint",
     "EventLoop",
+    "FlowControlMixin",
     "Future",
     "FutureIter",
     "Handle",
@@ -34,6 +37,9 @@ __all__ = [
     "Shield",
     "SockOperation",
     "Stream",
+    "StreamReader",
+    "StreamReaderProtocol",
+    "StreamWriter",
     "Submission",
     "Task",
     "TaskGroup",
@@ -462,6 +468,73 @@ class DatagramEndpoint:
     def is_closing(self) -> bool: ...
     def close(self) -> None: ...
     def abort(self) -> None: ...
+
+# Streams: what runs per packet, per read and per write. The classes that programs use are made of these in
+# `aioxide.natives.streams`; to a type checker they are asyncio's own.
+@disjoint_base
+class StreamReader(asyncio.StreamReader):
+    """The native half of `asyncio.StreamReader`."""
+
+    _buffer: bytearray
+    _eof: bool
+    _exception: Exception | None
+    _limit: int
+    _loop: asyncio.AbstractEventLoop
+    _paused: bool
+    _source_traceback: StackSummary | None
+    _transport: asyncio.BaseTransport | None
+    _waiter: asyncio.Future[None] | None
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(
+        self, limit: int = 65536, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None: ...
+    def _wakeup_waiter(self) -> None: ...
+    def _maybe_resume_transport(self) -> None: ...
+
+@disjoint_base
+class StreamWriter(asyncio.StreamWriter):
+    """The native half of `asyncio.StreamWriter`."""
+
+    _loop: asyncio.AbstractEventLoop
+    _protocol: Any
+    _reader: asyncio.StreamReader | None
+    _transport: asyncio.WriteTransport
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(
+        self,
+        transport: asyncio.WriteTransport,
+        protocol: asyncio.BaseProtocol,
+        reader: asyncio.StreamReader | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None: ...
+    @property
+    def _complete_fut(self) -> asyncio.Future[None]: ...
+
+@disjoint_base
+class FlowControlMixin:
+    """The native half of `asyncio.streams.FlowControlMixin`."""
+
+    _connection_lost: bool
+    _loop: asyncio.AbstractEventLoop
+    _paused: bool
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None: ...
+    @property
+    def _drain_waiters(self) -> deque[asyncio.Future[None]]: ...
+
+@disjoint_base
+class StreamReaderProtocol(FlowControlMixin):
+    """The native half of `asyncio.StreamReaderProtocol`."""
+
+    _stream_reader_wr: ReferenceType[asyncio.StreamReader] | None
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None: ...
+    @property
+    def _stream_reader(self) -> Any: ...
 
 @final
 class NativeFunction:

@@ -105,9 +105,7 @@ def queue_programs(name: str, *, shutdown: bool = True) -> Any:
     """Return a strategy for programs of queues of one class."""
     actions = _actions + (_shutdowns if shutdown else [])
     one = st.tuples(st.just(name), st.integers(0, 2))
-    return programs(
-        st.one_of(*actions), st.one_of(*_waits), (), st.one_of(st.tuples(one), st.tuples(one, one))
-    )
+    return programs(st.one_of(*actions), st.one_of(*_waits), (), st.tuples(one, one))
 
 
 CLASSES = ("Queue", "LifoQueue", "PriorityQueue")

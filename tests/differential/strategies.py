@@ -24,7 +24,7 @@ from .schedule import REFERENCE, Kind, OurLoop, StandingLoop
 
 _asked_for = os.environ.get("AIOXIDE_PROGRAMS")
 PROGRAMS = settings(
-    max_examples=int(_asked_for or 40),
+    max_examples=int(_asked_for or 80),
     derandomize=not _asked_for,
     database=None,
     deadline=None,
@@ -32,8 +32,7 @@ PROGRAMS = settings(
 )
 
 NO_SETTINGS = st.just(())
-# Mostly the first ones, so that tasks meet at the same object, and a cancellation one that waits.
-indexes = st.sampled_from([0, 0, 0, 1, 1, 2, 3, 4, 5])
+indexes = st.integers(0, 5)
 ticks = st.integers(0, 6)
 messages = st.sampled_from([None, None, "m1", 7])
 errors = st.sampled_from(sorted(ERRORS))
@@ -115,7 +114,7 @@ def check(machine: type[Machine], programs: Any, needed: Sequence[str]) -> None:
         pytest.skip(absent)
 
 
-def notice(machine: type[Machine], programs: Any, mutant: Kind, tries: int = 2_000) -> bool:
+def notice(machine: type[Machine], programs: Any, mutant: Kind, tries: int = 4_000) -> bool:
     """Tell whether some program of these leaves another trace with a mutant of the standard library's primitives."""
 
     def differs(program: Program) -> bool:

@@ -267,8 +267,8 @@ class WaitMachine(Machine):
     async def _do_group(self, me: int, index: int, part: Script) -> Any:
         try:
             async with self.kind.TaskGroup() as group:
-                if isinstance(group, asyncio.TaskGroup):
-                    group._tasks = InOrder()  # type: ignore[attr-defined]
+                if type(getattr(group, "_tasks", None)) is set:
+                    group._tasks = InOrder()
                 self.groups.append(group)
                 for number in range(1 + index % 2):
                     self._make_in(group, index + number)

@@ -36,9 +36,7 @@ def parameters(function: Any) -> list[tuple[str, Any, Any]]:
         signature = inspect.signature(function)
     except ValueError:
         return []
-    # A native method takes its object by position only, which no caller of the method sees.
-    given = [p for p in signature.parameters.values() if p.name != "self"]
-    return [(p.name, p.kind, p.default) for p in given]
+    return [(p.name, p.kind, p.default) for p in signature.parameters.values()]
 
 
 def public(cls: type) -> set[str]:

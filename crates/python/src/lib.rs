@@ -22,6 +22,7 @@ mod running;
 mod shield;
 mod sleeping;
 mod sock;
+mod streams;
 mod task;
 mod task_group;
 mod threads;
@@ -55,6 +56,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<routine::CoroutineWrapper>()?;
     module.add_class::<sock::SockOperation>()?;
     module.add_class::<sock::Wait>()?;
+    module.add_class::<streams::FlowControl>()?;
+    module.add_class::<streams::ReaderProtocol>()?;
+    module.add_class::<streams::StreamReader>()?;
+    module.add_class::<streams::StreamWriter>()?;
     module.add_class::<task::Resumption>()?;
     module.add_class::<task::Task>()?;
     module.add_class::<threads::ContextCall>()?;

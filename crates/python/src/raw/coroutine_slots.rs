@@ -9,6 +9,7 @@ use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
+use super::attached::attached;
 use crate::routine::{Coroutine, Sent};
 
 /// Gives the class its slots. To be called once, before there is any coroutine.
@@ -57,7 +58,12 @@ unsafe fn step<'py>(
 
 unsafe extern "C" fn next(coroutine: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: the interpreter calls slots with the thread attached.
-    let py = unsafe { Python::assume_attached() };
+    unsafe { attached(|py| next_attached(py, coroutine)) }
+}
+
+/// What `next` does.
+#[inline]
+fn next_attached(py: Python<'_>, coroutine: *mut ffi::PyObject) -> *mut ffi::PyObject {
     let none = py.None();
     // SAFETY: the slot is that of coroutines of ours only, and None is alive.
     match unsafe { step(py, coroutine, none.as_ptr()) } {
@@ -80,9 +86,21 @@ unsafe extern "C" fn send(
     result: *mut *mut ffi::PyObject,
 ) -> PySendResult {
     // SAFETY: the interpreter calls slots with the thread attached.
-    let py = unsafe { Python::assume_attached() };
+    let (status, object) = unsafe { attached(|py| send_attached(py, coroutine, value)) };
+    // SAFETY: the caller has a place for the result.
+    unsafe { result.write(object) };
+    status
+}
+
+/// What `send` does.
+#[inline]
+fn send_attached(
+    py: Python<'_>,
+    coroutine: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+) -> (PySendResult, *mut ffi::PyObject) {
     // SAFETY: the slot is that of coroutines of ours only; the caller keeps the value alive.
-    let (status, object) = match unsafe { step(py, coroutine, value) } {
+    match unsafe { step(py, coroutine, value) } {
         Sent::Nothing => (PySendResult::PYGEN_NEXT, py.None().into_ptr()),
         Sent::Yielded(value) => (PySendResult::PYGEN_NEXT, value.into_ptr()),
         Sent::Returned(value) => (PySendResult::PYGEN_RETURN, value.into_ptr()),
@@ -90,10 +108,7 @@ unsafe extern "C" fn send(
             error.restore(py);
             (PySendResult::PYGEN_ERROR, ptr::null_mut())
         }
-    };
-    // SAFETY: the caller has a place for the result.
-    unsafe { result.write(object) };
-    status
+    }
 }
 
 /// Ends an iteration with a result. For None, which many have, no exception is needed.

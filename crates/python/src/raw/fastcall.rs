@@ -14,6 +14,8 @@ use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use super::attached::attached;
+
 /// The arguments of one call.
 pub(crate) struct Arguments<'a, 'py> {
     py: Python<'py>,
@@ -183,8 +185,26 @@ unsafe extern "C" fn trampoline<C: PyClass, M: FastMethod<C>>(
     positional: ffi::Py_ssize_t,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
+    let call = |py: Python<'_>| {
+        // SAFETY: the arguments are those that the interpreter calls with.
+        unsafe { call_attached::<C, M>(py, slf, values, positional, names) }
+    };
     // SAFETY: the interpreter calls methods with the thread attached.
-    let py = unsafe { Python::assume_attached() };
+    unsafe { attached(call) }
+}
+
+/// What a method's trampoline does.
+///
+/// # Safety
+/// The arguments are those that the interpreter calls the method with.
+#[inline]
+unsafe fn call_attached<C: PyClass, M: FastMethod<C>>(
+    py: Python<'_>,
+    slf: *mut ffi::PyObject,
+    values: *const *mut ffi::PyObject,
+    positional: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
     // SAFETY: the interpreter keeps the object alive during the call.
     let slf = unsafe { Borrowed::from_ptr(py, slf) };
     // SAFETY: the descriptor of a method has checked the class of the object.

@@ -19,6 +19,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
+use super::attached::attached;
 use super::fastcall::{Arguments, is_name};
 
 /// What a native function does: None for arguments that do not fit its signature.
@@ -134,8 +135,26 @@ unsafe extern "C" fn call(
     count: usize,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
+    let call = |py: Python<'_>| {
+        // SAFETY: the arguments are those that the interpreter calls with.
+        unsafe { call_attached(py, function, values, count, names) }
+    };
     // SAFETY: the interpreter makes calls with the thread attached.
-    let py = unsafe { Python::assume_attached() };
+    unsafe { attached(call) }
+}
+
+/// What `call` does.
+///
+/// # Safety
+/// The arguments are those of a vectorcall of a `Function`.
+#[inline]
+unsafe fn call_attached(
+    py: Python<'_>,
+    function: *mut ffi::PyObject,
+    values: *const *mut ffi::PyObject,
+    count: usize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
     // SAFETY: the slot is that of `Function`s only.
     let implementation = unsafe { (*function.cast::<Function>()).body.implementation };
     // SAFETY: the number was made by the caller for this purpose.

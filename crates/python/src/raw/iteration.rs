@@ -15,6 +15,7 @@ use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
+use super::attached::attached;
 use super::coroutine_slots::stop_with;
 use crate::future::{AwaitStep, Future};
 
@@ -44,7 +45,12 @@ unsafe extern "C" fn itself(future: *mut ffi::PyObject) -> *mut ffi::PyObject {
 
 unsafe extern "C" fn next(future: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: the interpreter calls slots with the thread attached.
-    let py = unsafe { Python::assume_attached() };
+    unsafe { attached(|py| next_attached(py, future)) }
+}
+
+/// What `next` does.
+#[inline]
+fn next_attached(py: Python<'_>, future: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: the interpreter hands us an object that is alive during the call.
     let future = unsafe { Borrowed::from_ptr(py, future) };
     // SAFETY: the slot was set in `Future` and classes derived from it only.

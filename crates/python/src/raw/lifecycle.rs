@@ -14,6 +14,7 @@ use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
 
+use super::attached::attached;
 use super::guarded::Guarded;
 
 /// How many deallocations of ours may be nested in each other. What is deeper waits until they have
@@ -172,7 +173,11 @@ fn free_deferred() {
 
 unsafe extern "C" fn finalize<T: Lifecycle>(object: *mut ffi::PyObject) {
     // SAFETY: the interpreter finalizes with the thread attached.
-    let py = unsafe { Python::assume_attached() };
+    unsafe { attached(|py| finalize_attached::<T>(py, object)) }
+}
+
+/// What `finalize` does.
+fn finalize_attached<T: Lifecycle>(py: Python<'_>, object: *mut ffi::PyObject) {
     // Whoever drops the last reference may be handling an exception.
     let pending = PyErr::take(py);
     // SAFETY: the interpreter keeps the object alive during its finalizer.

@@ -3,6 +3,8 @@
 //! Each door out of it is a small safe function that says what it relies on.
 #![expect(unsafe_code, reason = "this is the room for it")]
 
+mod attached;
+pub(crate) mod attributes;
 pub(crate) mod bytes;
 pub(crate) mod c_task;
 pub(crate) mod context;

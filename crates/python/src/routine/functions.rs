@@ -28,6 +28,8 @@ static FUNCTIONS: &[&[&Function]] = &[
     crate::joint::FUNCTIONS,
     crate::shield::FUNCTIONS,
     crate::sleeping::FUNCTIONS,
+    crate::streams::COROUTINE_FUNCTIONS,
+    crate::streams::METHODS,
     crate::task_group::FUNCTIONS,
     crate::threads::FUNCTIONS,
     crate::timeouts::FUNCTIONS,

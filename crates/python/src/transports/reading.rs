@@ -94,18 +94,23 @@ impl Stream {
         };
         let protocol = protocol.bind(py);
         match receiver {
-            Receiver::Data => self.read_data(slf, protocol),
+            Receiver::Data | Receiver::Reader => self.read_data(slf, protocol, receiver),
             Receiver::Buffer => self.read_into_buffer(slf, protocol),
             Receiver::Tls => self.read_for_tls(slf, protocol),
         }
     }
 
-    fn read_data(&self, slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn read_data(
+        &self,
+        slf: &Bound<'_, Self>,
+        protocol: &Bound<'_, PyAny>,
+        receiver: Receiver,
+    ) -> PyResult<()> {
         let py = slf.py();
         match self.receive(py) {
             Ok(Received::Data(data)) => {
                 let called = context::run_in(py, &self.context, || {
-                    protocol.call_method1(intern!(py, "data_received"), (data,))
+                    Self::deliver(receiver, protocol, data.into_any())
                 });
                 if self.channel.is_pipe() {
                     return self.check_pipe_call(py, called);

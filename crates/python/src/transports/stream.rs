@@ -32,6 +32,7 @@ use crate::errors::os_error;
 use crate::event_loop::{EventLoop, Watcher};
 use crate::raw::context;
 use crate::raw::guarded::Guarded;
+use crate::streams::ReaderProtocol;
 
 /// Above this many queued bytes the protocol is asked to pause, unless it says otherwise (asyncio's value).
 pub(super) const HIGH_WATER_DEFAULT: usize = 64 * 1024;
@@ -41,6 +42,8 @@ pub(super) const HIGH_WATER_DEFAULT: usize = 64 * 1024;
 pub(super) enum Receiver {
     /// `data_received` with a bytes object.
     Data,
+    /// The same, but the protocol is that of streams, and is told natively.
+    Reader,
     /// `get_buffer` and `buffer_updated`.
     Buffer,
     /// TLS, natively.
@@ -225,6 +228,20 @@ impl Stream {
         })
     }
 
+    /// Hands what was received to a protocol that takes bytes objects.
+    #[inline]
+    pub(super) fn deliver<'py>(
+        receiver: Receiver,
+        protocol: &Bound<'py, PyAny>,
+        data: Bound<'py, PyAny>,
+    ) -> PyResult<()> {
+        if receiver == Receiver::Reader {
+            return ReaderProtocol::receive(protocol.cast()?, &data);
+        }
+        let data_received = intern!(protocol.py(), "data_received");
+        protocol.call_method1(data_received, (data,)).map(drop)
+    }
+
     pub(super) fn receiver_of(protocol: &Bound<'_, PyAny>) -> PyResult<Receiver> {
         static BUFFERED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         let buffered = BUFFERED.import(protocol.py(), "asyncio", "BufferedProtocol")?;
@@ -232,6 +249,10 @@ impl Stream {
             Receiver::Tls
         } else if protocol.is_instance(buffered)? {
             Receiver::Buffer
+        } else if let Ok(protocol) = protocol.cast::<ReaderProtocol>()
+            && ReaderProtocol::receives_natively(protocol)?
+        {
+            Receiver::Reader
         } else {
             Receiver::Data
         })

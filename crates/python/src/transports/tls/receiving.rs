@@ -15,7 +15,7 @@ use super::{Phase, Tls};
 use crate::event_loop::ends_the_loop;
 use crate::raw::bytes;
 use crate::transports::reading::lend_buffer;
-use crate::transports::stream::Receiver;
+use crate::transports::stream::{Receiver, Stream};
 
 /// How much is decrypted into one bytes object, where nobody has asked for less.
 const DELIVERY_MAX: usize = 64 * 1024;
@@ -168,7 +168,8 @@ impl Tls {
             match protocol.cast::<Self>() {
                 Ok(upper) => upper.get().receive(upper, data.as_bytes())?,
                 Err(_not_tls) => {
-                    let called = protocol.call_method1(intern!(py, "data_received"), (data,));
+                    let receiver = self.with(py, |state| state.receiver);
+                    let called = Stream::deliver(receiver, &protocol, data.into_any());
                     self.check_call(py, called)?;
                 }
             }
@@ -240,7 +241,9 @@ impl Tls {
             }
             match receiver {
                 Receiver::Buffer => self.read_into_buffer(slf, readable)?,
-                Receiver::Data | Receiver::Tls => self.read_some(slf, readable)?,
+                Receiver::Data | Receiver::Reader | Receiver::Tls => {
+                    self.read_some(slf, readable)?
+                }
             }
         }
     }
