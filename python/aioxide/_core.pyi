@@ -10,7 +10,7 @@ from concurrent.futures import Future as ThreadFuture
 from contextvars import Context
 from traceback import StackSummary
 from types import CodeType, CoroutineType, FrameType, GenericAlias
-from typing import Any, Final, Generic, Never, Self, TypeVar, TypeVarTuple, final
+from typing import Any, Final, Generic, Literal, Never, Self, TypeVar, TypeVarTuple, final
 from weakref import ReferenceType
 
 from _typeshed import FileDescriptorLike, ReadableBuffer, WriteableBuffer
@@ -21,8 +21,12 @@ _T_co = TypeVar("_T_co", covariant=True)
 _Ts = TypeVarTuple("_Ts")
 
 __all__ = [
+    "Barrier",
+    "BoundedSemaphore",
+    "Condition",
     "ContextCall",
     "DatagramEndpoint",
+    "Event",
     "EventLoop",
     "FlowControlMixin",
     "Future",
@@ -30,10 +34,15 @@ __all__ = [
     "Handle",
     "JobQueue",
     "JointCallback",
+    "LifoQueue",
+    "Lock",
     "NativeCoroutine",
     "NativeCoroutineWrapper",
     "NativeFunction",
+    "PriorityQueue",
+    "Queue",
     "Resumption",
+    "Semaphore",
     "Shield",
     "SockOperation",
     "Stream",
@@ -102,6 +111,70 @@ class Task(asyncio.Task[_T_co]):
         eager_start: bool | None = None,
     ) -> None: ...
     def __class_getitem__(cls, key: Any) -> GenericAlias: ...
+
+@disjoint_base
+class Lock(asyncio.Lock):
+    """A lock for tasks, not for threads."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(self) -> None: ...
+
+@disjoint_base
+class Event(asyncio.Event):
+    """A flag for which tasks can wait."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(self) -> None: ...
+
+@disjoint_base
+class Condition(asyncio.Condition):
+    """What tasks wait for until another says so, with a lock."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(self, lock: asyncio.Lock | None = None) -> None: ...
+
+    # Those of the lock, unless something is put in their place.
+    locked: Callable[[], bool]
+    acquire: Callable[[], Coroutine[Any, Any, Literal[True]]]
+    release: Callable[[], None]
+
+@disjoint_base
+class Semaphore(asyncio.Semaphore):
+    """A number of permits, which tasks take and give back."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(self, value: int = ...) -> None: ...
+
+class BoundedSemaphore(Semaphore, asyncio.BoundedSemaphore):
+    """A semaphore that can't have more permits than at the beginning."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(self, value: int = ...) -> None: ...
+
+@disjoint_base
+class Barrier(asyncio.Barrier):
+    """A place where so many tasks wait until all have come."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(self, parties: int) -> None: ...
+
+@disjoint_base
+class Queue(asyncio.Queue[_T]):
+    """A queue between tasks."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(self, maxsize: int = ...) -> None: ...
+    def __class_getitem__(cls, key: Any) -> GenericAlias: ...
+
+class PriorityQueue(Queue[_T]):
+    """A queue whose smallest item comes out first."""
+
+    def __new__(cls, maxsize: int = 0) -> Self: ...
+
+class LifoQueue(Queue[_T]):
+    """A queue whose latest item comes out first."""
+
+    def __new__(cls, maxsize: int = 0) -> Self: ...
 
 @final
 class FutureIter(Generic[_T_co]):

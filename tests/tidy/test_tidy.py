@@ -39,6 +39,8 @@ TESTED_AS = {
     "alarm": "natives",
     "any_task": "natives",
     "clock": "virtual_clock",
+    "count": "native_locks",
+    "deque": "native_locks",
     "errors": "bad_input",
     "event_loop": "running",
     "joint": "waits",
@@ -47,6 +49,8 @@ TESTED_AS = {
     "sleeping": "natives",
     "task_group": "waits",
     "timeouts": "waits",
+    "loop_bound": "locks",
+    "waiting": "locks",
 }
 NOTHING_TO_TEST = frozenset({"lib", "raw"})
 

@@ -11,11 +11,16 @@ mod alarm;
 mod any_task;
 mod clock;
 mod contexts;
+mod count;
+mod deque;
 mod errors;
 mod event_loop;
 mod future;
 mod handle;
 mod joint;
+mod locks;
+mod loop_bound;
+mod queues;
 mod raw;
 mod routine;
 mod running;
@@ -28,6 +33,7 @@ mod task_group;
 mod threads;
 mod timeouts;
 mod transports;
+mod waiting;
 
 /// aioxide's native half. Use it through the package `aioxide`.
 // Python turns the GIL on for us, unless it is told otherwise (`-X gil=0`): the tests have not run on a
@@ -52,6 +58,15 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<joint::GatheringFuture>()?;
     module.add_class::<joint::JointCallback>()?;
     module.add_class::<joint::WaitGroup>()?;
+    module.add_class::<locks::barrier::Barrier>()?;
+    module.add_class::<locks::condition::Condition>()?;
+    module.add_class::<locks::event::Event>()?;
+    module.add_class::<locks::lock::Lock>()?;
+    module.add_class::<locks::semaphore::BoundedSemaphore>()?;
+    module.add_class::<locks::semaphore::Semaphore>()?;
+    module.add_class::<queues::LifoQueue>()?;
+    module.add_class::<queues::PriorityQueue>()?;
+    module.add_class::<queues::Queue>()?;
     module.add_class::<routine::Coroutine>()?;
     module.add_class::<routine::CoroutineWrapper>()?;
     module.add_class::<sock::SockOperation>()?;

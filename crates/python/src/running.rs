@@ -106,8 +106,9 @@ pub(crate) fn is_running_here(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(running_loop_or_none(event_loop.py())?.is(event_loop))
 }
 
+/// The loop that runs in this thread, as asyncio knows it, or None.
 #[inline]
-fn running_loop_or_none(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+pub(crate) fn running_loop_or_none(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let get = GET.get_or_try_init(py, || {
         let get = py.import("asyncio.events")?.getattr("_get_running_loop")?;

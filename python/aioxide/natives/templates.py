@@ -51,6 +51,8 @@ def native_methods(owner: type) -> Callable[[C], C]:
         for name, template in vars(templates).items():
             if isinstance(template, FunctionType):
                 setattr(owner, name, native(template))
+        # The interpreter's own messages name classes of extensions with their modules, until they are given a name.
+        owner.__name__ = templates.__name__
         return cast("C", owner)
 
     return attach

@@ -77,6 +77,16 @@ pub(crate) fn new<'py>(
     Ok(object)
 }
 
+/// Whether `function` is a native one that does this.
+pub(crate) fn is_native(function: &Bound<'_, PyAny>, implementation: Implementation) -> bool {
+    if !class(function.py()).is_ok_and(|class| function.get_type().is(class)) {
+        return false;
+    }
+    // SAFETY: the class has just been checked, and the object is alive.
+    let own = unsafe { (*function.as_ptr().cast::<Function>()).body.implementation };
+    ptr::fn_addr_eq(own, implementation)
+}
+
 /// The class of the functions.
 pub(crate) fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();

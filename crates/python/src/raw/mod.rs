@@ -20,6 +20,7 @@ pub(crate) mod interpreter;
 pub(crate) mod iteration;
 pub(crate) mod lifecycle;
 pub(crate) mod openssl;
+pub(crate) mod own_methods;
 pub(crate) mod raising;
 pub(crate) mod recursion;
 pub(crate) mod refcount;

@@ -1,9 +1,12 @@
 //! The functions that are native: which they are, and how Python gives them their names.
 
+use pyo3::PyTypeCheck;
 use pyo3::exceptions::PyLookupError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyBool;
 
+use crate::raw::fastcall::Arguments;
 use crate::raw::function::{self, Implementation};
 
 /// A native function. Coroutines refer to theirs.
@@ -33,7 +36,33 @@ static FUNCTIONS: &[&[&Function]] = &[
     crate::task_group::FUNCTIONS,
     crate::threads::FUNCTIONS,
     crate::timeouts::FUNCTIONS,
+    crate::locks::lock::FUNCTIONS,
+    crate::locks::event::FUNCTIONS,
+    crate::locks::condition::FUNCTIONS,
+    crate::locks::semaphore::FUNCTIONS,
+    crate::locks::barrier::FUNCTIONS,
+    crate::queues::METHODS,
+    crate::queues::ORDERED,
+    crate::queues::WAITS,
 ];
+
+/// The object that a method without parameters is called on; None for arguments that do not fit.
+#[inline]
+pub(crate) fn receiver<'a, 'py, C: PyTypeCheck>(
+    py: Python<'py>,
+    arguments: &Arguments<'a, 'py>,
+) -> PyResult<Option<Borrowed<'a, 'py, C>>> {
+    match arguments.fit(1, [intern!(py, "self")]) {
+        Some([Some(receiver)]) => Ok(Some(receiver.cast::<C>()?)),
+        _ => Ok(None),
+    }
+}
+
+/// `True` or `False`.
+#[inline]
+pub(crate) fn boolean(py: Python<'_>, value: bool) -> Bound<'_, PyAny> {
+    PyBool::new(py, value).to_owned().into_any()
+}
 
 /// The native function that `template` is the signature of: a function that has its qualified name and parameters.
 /// Raises `LookupError` if there is none of this name.

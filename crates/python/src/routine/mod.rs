@@ -16,7 +16,7 @@ mod introspection;
 
 pub(crate) use coroutine::{Coroutine, CoroutineWrapper, Sent};
 pub(crate) use finalizing::prepare;
-pub(crate) use functions::{Function, native_function};
+pub(crate) use functions::{Function, boolean, native_function, receiver};
 
 /// Why a routine goes on.
 pub(crate) enum Input<'py> {

@@ -1,0 +1,68 @@
+//! Which loop an object belongs to that learns it when it is first waited for: a lock, or a queue.
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+
+use crate::raw::guarded::Guarded;
+use crate::running::{RunningLoop, running_loop_or_none};
+
+/// The loop, once it is known.
+pub(crate) struct LoopBound(Guarded<Option<Py<PyAny>>>);
+
+impl Default for LoopBound {
+    fn default() -> Self {
+        Self(Guarded::new(None))
+    }
+}
+
+impl LoopBound {
+    /// The running loop, to which `owner` belongs from here on. None outside of a loop, as asyncio has it.
+    ///
+    /// # Errors
+    /// `RuntimeError` if `owner` belongs to another.
+    pub(crate) fn running<'py>(&self, owner: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = owner.py();
+        let running = running_loop_or_none(py)?;
+        let is_ours = self.0.with(py, |bound| match bound {
+            Some(bound) => bound.is(&running),
+            None => {
+                *bound = (!running.is_none()).then(|| running.clone().unbind());
+                true
+            }
+        });
+        if is_ours {
+            return Ok(running);
+        }
+        let owner = owner.repr()?;
+        Err(PyRuntimeError::new_err(format!(
+            "{owner} is bound to a different event loop"
+        )))
+    }
+
+    /// A future of the running loop, for which a waiter of `owner` waits.
+    ///
+    /// # Errors
+    /// `RuntimeError` if `owner` belongs to another loop.
+    pub(crate) fn create_future<'py>(
+        &self,
+        owner: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        RunningLoop::of(self.running(owner)?)?.create_future()
+    }
+
+    /// The loop as the private attribute `_loop` shows it.
+    pub(crate) fn get(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.0
+            .with(py, |bound| bound.as_ref().map(|bound| bound.clone_ref(py)))
+    }
+
+    /// What setting `_loop` does.
+    pub(crate) fn set(&self, py: Python<'_>, event_loop: Option<Py<PyAny>>) {
+        drop(self.0.replace(py, event_loop));
+    }
+
+    pub(crate) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.0.visit(|bound| visit.call(bound)).unwrap_or(Ok(()))
+    }
+}
