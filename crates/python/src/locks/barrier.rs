@@ -324,7 +324,7 @@ impl Barrier {
     }
 
     #[setter(_loop)]
-    fn set_private_loop(&self, py: Python<'_>, event_loop: Option<Py<PyAny>>) {
+    fn set_private_loop(&self, py: Python<'_>, event_loop: Option<&Bound<'_, PyAny>>) {
         self.bound.set(py, event_loop);
     }
 

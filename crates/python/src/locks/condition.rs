@@ -372,7 +372,7 @@ impl Condition {
     }
 
     #[setter(_loop)]
-    fn set_private_loop(&self, py: Python<'_>, event_loop: Option<Py<PyAny>>) {
+    fn set_private_loop(&self, py: Python<'_>, event_loop: Option<&Bound<'_, PyAny>>) {
         self.bound.set(py, event_loop);
     }
 

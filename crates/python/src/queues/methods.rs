@@ -146,32 +146,25 @@ pub(super) fn full<'py>(
 }
 
 /// Whether there is no room, as the queue says.
-#[inline]
 pub(super) fn says_full(slf: &Bound<'_, Queue>) -> PyResult<bool> {
     let py = slf.py();
-    if !is_plain(slf)? {
-        return slf.call_method0(intern!(py, "full"))?.is_truthy();
+    if is_plain(slf)? {
+        return slf.get().is_full(py);
     }
-    let queue = slf.get();
-    let maxsize = queue.maxsize(py);
-    if maxsize.is_zero_or_less(py)? {
-        return Ok(false);
-    }
-    maxsize.is_reached_by(py, queue.items.len(py)?)
+    slf.call_method0(intern!(py, "full"))?.is_truthy()
 }
 
 /// Whether there is no item, as the queue says.
-#[inline]
 pub(super) fn says_empty(slf: &Bound<'_, Queue>) -> PyResult<bool> {
+    let py = slf.py();
     if is_plain(slf)? {
-        return slf.get().items.is_empty(slf.py());
+        return slf.get().items.is_empty(py);
     }
-    slf.call_method0(intern!(slf.py(), "empty"))?.is_truthy()
+    slf.call_method0(intern!(py, "empty"))?.is_truthy()
 }
 
 /// `put_nowait`, of our own.
-#[inline]
-pub(super) fn put_now(slf: &Bound<'_, Queue>, item: &Bound<'_, PyAny>) -> PyResult<()> {
+fn put_now(slf: &Bound<'_, Queue>, item: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = slf.py();
     let queue = slf.get();
     if queue.is_shut_down.get(py) {
@@ -181,26 +174,15 @@ pub(super) fn put_now(slf: &Bound<'_, Queue>, item: &Bound<'_, PyAny>) -> PyResu
         return Err(full_error(py));
     }
     if is_plain(slf)? {
-        queue.order.put(&queue.items, item)?;
-    } else {
-        slf.call_method1(intern!(py, "_put"), (item,))?;
+        return queue.put(item);
     }
+    slf.call_method1(intern!(py, "_put"), (item,))?;
     queue.note_put(py);
     Queue::wake_next(py, &queue.getters)
 }
 
-/// Takes an item out, as the queue does it.
-fn take_item<'py>(slf: &Bound<'py, Queue>) -> PyResult<Bound<'py, PyAny>> {
-    let py = slf.py();
-    if is_plain(slf)? {
-        return slf.get().order.take(py, &slf.get().items);
-    }
-    slf.call_method0(intern!(py, "_get"))
-}
-
 /// `get_nowait`, of our own.
-#[inline]
-pub(super) fn get_now<'py>(slf: &Bound<'py, Queue>) -> PyResult<Bound<'py, PyAny>> {
+fn get_now<'py>(slf: &Bound<'py, Queue>) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
     let queue = slf.get();
     if says_empty(slf)? {
@@ -210,9 +192,21 @@ pub(super) fn get_now<'py>(slf: &Bound<'py, Queue>) -> PyResult<Bound<'py, PyAny
             empty_error(py)
         });
     }
-    let item = take_item(slf)?;
+    if is_plain(slf)? {
+        return queue.take(py);
+    }
+    let item = slf.call_method0(intern!(py, "_get"))?;
     Queue::wake_next(py, &queue.putters)?;
     Ok(item)
+}
+
+/// Takes an item out, as the queue does it, and wakes nobody.
+fn take_item<'py>(slf: &Bound<'py, Queue>) -> PyResult<Bound<'py, PyAny>> {
+    let py = slf.py();
+    if is_plain(slf)? {
+        return slf.get().order.take(py, &slf.get().items);
+    }
+    slf.call_method0(intern!(py, "_get"))
 }
 
 pub(super) fn put_nowait<'py>(

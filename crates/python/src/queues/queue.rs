@@ -96,6 +96,29 @@ impl Queue {
         self.maxsize.with(py, |maxsize| maxsize.clone_ref(py))
     }
 
+    /// Whether there is no room for another item.
+    #[inline]
+    pub(super) fn is_full(&self, py: Python<'_>) -> PyResult<bool> {
+        let maxsize = self.maxsize(py);
+        Ok(!maxsize.is_zero_or_less(py)? && maxsize.is_reached_by(py, self.items.len(py)?)?)
+    }
+
+    /// Puts an item in natively, and wakes a getter.
+    #[inline]
+    pub(super) fn put(&self, item: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.order.put(&self.items, item)?;
+        self.note_put(item.py());
+        Self::wake_next(item.py(), &self.getters)
+    }
+
+    /// Takes the next item out natively, and wakes a putter.
+    #[inline]
+    pub(super) fn take<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let item = self.order.take(py, &self.items)?;
+        Self::wake_next(py, &self.putters)?;
+        Ok(item)
+    }
+
     /// Wakes the first of `waiters` that is not done. It is in line no more.
     #[inline]
     pub(super) fn wake_next(py: Python<'_>, waiters: &Deque) -> PyResult<()> {
@@ -258,7 +281,7 @@ impl Queue {
     }
 
     #[setter(_loop)]
-    fn set_private_loop(&self, py: Python<'_>, event_loop: Option<Py<PyAny>>) {
+    fn set_private_loop(&self, py: Python<'_>, event_loop: Option<&Bound<'_, PyAny>>) {
         self.bound.set(py, event_loop);
     }
 

@@ -4,7 +4,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::methods::{get_now, is_plain, put_now, says_empty, says_full};
+use super::methods::{is_plain, says_empty, says_full};
 use super::queue::{Queue, shut_down_error};
 use crate::deque::Deque;
 use crate::locks::event;
@@ -103,18 +103,27 @@ impl Routine for Put {
             let passed = give_up(waiter.bind(py), putters, || says_full(queue));
             return Err(waiting::after_passing_on(py, error, passed));
         }
-        if says_full(queue)? {
+        let is_plain = is_plain(queue)?;
+        let is_full = if is_plain {
+            queue.get().is_full(py)?
+        } else {
+            says_full(queue)?
+        };
+        if is_full {
             let waiter = wait_in(queue, putters)?;
             self.waiter = Some(waiter.clone().unbind());
             return Ok(Progress::Await(waiter));
         }
         let item = self.item.bind(py);
-        Ok(Progress::Return(if is_plain(queue)? {
-            put_now(queue, item)?;
-            py.None().into_bound(py)
-        } else {
-            queue.call_method1(intern!(py, "put_nowait"), (item,))?
-        }))
+        if !is_plain {
+            let result = queue.call_method1(intern!(py, "put_nowait"), (item,))?;
+            return Ok(Progress::Return(result));
+        }
+        if queue.get().is_shut_down.get(py) {
+            return Err(shut_down_error(py));
+        }
+        queue.get().put(item)?;
+        Ok(Progress::Return(py.None().into_bound(py)))
     }
 
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -139,13 +148,19 @@ impl Routine for Get {
             let passed = give_up(waiter.bind(py), getters, || says_empty(queue));
             return Err(waiting::after_passing_on(py, error, passed));
         }
-        if says_empty(queue)? {
+        let is_plain = is_plain(queue)?;
+        let is_empty = if is_plain {
+            queue.get().items.is_empty(py)?
+        } else {
+            says_empty(queue)?
+        };
+        if is_empty {
             let waiter = wait_in(queue, getters)?;
             self.waiter = Some(waiter.clone().unbind());
             return Ok(Progress::Await(waiter));
         }
-        Ok(Progress::Return(if is_plain(queue)? {
-            get_now(queue)?
+        Ok(Progress::Return(if is_plain {
+            queue.get().take(py)?
         } else {
             queue.call_method0(intern!(py, "get_nowait"))?
         }))
