@@ -55,20 +55,6 @@ impl<'py> RunningLoop<'py> {
     }
 }
 
-/// The task that `event_loop` is stepping, as asyncio knows it.
-pub(crate) fn current_task<'py>(
-    event_loop: &Bound<'py, PyAny>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
-    static CURRENT_TASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let py = event_loop.py();
-    let current_task = CURRENT_TASK.get_or_try_init(py, || {
-        let current_task = py.import("asyncio.tasks")?.getattr("current_task")?;
-        Ok::<_, PyErr>(current_task.unbind())
-    })?;
-    let task = current_task.bind(py).call1((event_loop,))?;
-    Ok((!task.is_none()).then_some(task))
-}
-
 /// The loop that was set for this thread, if any. Unlike asyncio's functions, this makes none.
 pub(crate) fn set_loop(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     let events = py.import(intern!(py, "asyncio.events"))?;
@@ -110,6 +96,10 @@ pub(crate) fn is_running_here(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
 #[inline]
 pub(crate) fn running_loop_or_none(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    #[cfg(Py_3_14)]
+    if let Some(Some(event_loop)) = crate::raw::current_task::running_loop(py) {
+        return Ok(event_loop);
+    }
     let get = GET.get_or_try_init(py, || {
         let get = py.import("asyncio.events")?.getattr("_get_running_loop")?;
         Ok::<_, PyErr>(get.unbind())

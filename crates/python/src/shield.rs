@@ -10,7 +10,8 @@ use crate::joint::{AnyFuture, Settled, ensure_future};
 use crate::raw::fastcall::Arguments;
 use crate::raw::guarded::Guarded;
 use crate::routine::Function;
-use crate::running::{RunningLoop, current_task};
+use crate::running::RunningLoop;
+use crate::task::current_task;
 
 pub(crate) static FUNCTIONS: &[&Function] = &[&SHIELD];
 

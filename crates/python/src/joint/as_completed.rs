@@ -16,7 +16,8 @@ use crate::raw::fastcall::Arguments;
 use crate::raw::guarded::Guarded;
 use crate::raw::raising;
 use crate::routine::{Coroutine, Function, Input, Progress, Routine};
-use crate::running::{RunningLoop, current_task, running_loop};
+use crate::running::{RunningLoop, running_loop};
+use crate::task::current_task;
 
 struct State {
     /// Those that are not done, in no order.

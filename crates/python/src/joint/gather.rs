@@ -15,7 +15,8 @@ use crate::raw::fastcall::{Arguments, is_name};
 use crate::raw::guarded::Guarded;
 use crate::raw::{coroutine, iteration, lifecycle};
 use crate::routine::{Coroutine, Function, Input, Progress, Routine};
-use crate::running::{RunningLoop, current_task, running_loop, set_loop};
+use crate::running::{RunningLoop, running_loop, set_loop};
+use crate::task::current_task;
 
 struct State {
     /// One for each argument, so that a future may stand here twice.

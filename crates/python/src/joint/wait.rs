@@ -14,7 +14,8 @@ use crate::future::{Future, Outcome, exact_future};
 use crate::raw::fastcall::Arguments;
 use crate::raw::guarded::Guarded;
 use crate::routine::{Coroutine, Function, Input, Progress, Routine};
-use crate::running::{RunningLoop, current_task};
+use crate::running::RunningLoop;
+use crate::task::current_task;
 
 /// What ends a wait before all futures are done.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! The word of the thread state in which Python 3.14 and newer keep the current task.
+//! The words of the thread state in which Python 3.14 and newer keep the current task and, just before it, the loop
+//! that runs.
 //!
 //! `asyncio.current_task()` reads it; asyncio's own function that writes it checks what a loop that
 //! steps its own tasks knows already, and costs more than all the rest of a step's preparations. Where the
@@ -17,6 +18,9 @@ const WORDS: usize = 136;
 
 /// Where the word stands, in words, once that has been found out.
 static PLACE: PyOnceLock<Option<usize>> = PyOnceLock::new();
+
+/// The same for the word of the loop.
+static LOOP_PLACE: PyOnceLock<usize> = PyOnceLock::new();
 
 /// The word at `place` of the thread state.
 fn word(_py: Python<'_>, place: usize) -> *mut *mut ffi::PyObject {
@@ -37,6 +41,7 @@ fn places_of(py: Python<'_>, object: *mut ffi::PyObject) -> Vec<usize> {
 /// Finds the word, if that has not been tried yet. `swap` makes its argument, or nothing, the current task by
 /// asyncio's own function; nothing is current before, and nothing will be afterwards.
 pub(crate) fn find(
+    event_loop: &Bound<'_, PyAny>,
     task: &Bound<'_, PyAny>,
     swap: impl Fn(Option<&Bound<'_, PyAny>>) -> PyResult<()>,
 ) -> PyResult<()> {
@@ -54,7 +59,37 @@ pub(crate) fn find(
         _ => None,
     };
     PLACE.get_or_init(py, || place);
+    let before = place.and_then(|place| place.checked_sub(1));
+    if let [loop_place] = places_of(py, event_loop.as_ptr()).as_slice()
+        && before == Some(*loop_place)
+    {
+        LOOP_PLACE.get_or_init(py, || *loop_place);
+    }
     Ok(())
+}
+
+/// The object that stands in a word, if any does.
+fn held(py: Python<'_>, place: usize) -> Option<Bound<'_, PyAny>> {
+    // SAFETY: the experiment has found this word.
+    let object = unsafe { word(py, place).read() };
+    // SAFETY: the word owns a reference, or borrows one that the interpreter keeps while the word holds it.
+    unsafe { Bound::from_borrowed_ptr_or_opt(py, object) }
+}
+
+/// The loop that runs in this thread, if any does. None if the word has not been found.
+#[inline]
+pub(crate) fn running_loop(py: Python<'_>) -> Option<Option<Bound<'_, PyAny>>> {
+    LOOP_PLACE.get(py).map(|place| held(py, *place))
+}
+
+/// The current task of the loop that runs in this thread, if there is one. None if the word has not been found.
+#[inline]
+pub(crate) fn current(py: Python<'_>) -> Option<Option<Bound<'_, PyAny>>> {
+    PLACE
+        .get(py)
+        .copied()
+        .flatten()
+        .map(|place| held(py, place))
 }
 
 /// Makes `task`, or nothing, the current one. False if the word has not been found.

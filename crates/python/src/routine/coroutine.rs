@@ -77,6 +77,7 @@ impl Coroutine {
         }
     }
 
+    #[inline(always)]
     fn advance<'py>(&self, py: Python<'py>, message: Message<'_, 'py>) -> Sent<'py> {
         match self.state.replace(py, State::Running) {
             State::New(routine) => self.begin(py, routine, message),
@@ -97,6 +98,7 @@ impl Coroutine {
         }
     }
 
+    #[inline(always)]
     fn begin<'py>(
         &self,
         py: Python<'py>,
@@ -120,7 +122,7 @@ impl Coroutine {
     }
 
     /// Goes on after what is awaited has had its step.
-    #[inline]
+    #[inline(always)]
     fn proceed<'py>(
         &self,
         py: Python<'py>,
@@ -141,6 +143,7 @@ impl Coroutine {
     }
 
     /// Lets the routine go on until it has to wait, or to its end.
+    #[inline(always)]
     fn run<'py>(
         &self,
         py: Python<'py>,
@@ -171,7 +174,7 @@ impl Coroutine {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn end<'py>(&self, py: Python<'py>, routine: Box<dyn Routine>, sent: Sent<'py>) -> Sent<'py> {
         drop(self.state.replace(py, State::Ended));
         drop(routine);

@@ -98,8 +98,36 @@ fn enter_running(event_loop: &Bound<'_, PyAny>, task: &Bound<'_, Task>) -> PyRes
     enter_on(event_loop, task)?;
     // The first step of all: where the current task is kept is found out with it.
     swap(event_loop, None)?;
-    current_task::find(task.as_any(), |task| swap(event_loop, task).map(drop))?;
+    current_task::find(event_loop, task.as_any(), |task| {
+        swap(event_loop, task).map(drop)
+    })?;
     enter_on(event_loop, task)
+}
+
+/// The current task of `event_loop`, which runs in this thread.
+#[cfg(not(Py_3_14))]
+#[inline]
+pub(crate) fn current_task<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Previous<'py>> {
+    use pyo3::types::PyDictMethods;
+    let task = current_tasks(event_loop.py())?.get_item(event_loop)?;
+    Ok(task.filter(|task| !task.is_none()))
+}
+
+/// The current task of `event_loop`, which runs in this thread.
+#[cfg(Py_3_14)]
+#[inline]
+pub(crate) fn current_task<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Previous<'py>> {
+    static CURRENT_TASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = event_loop.py();
+    if let Some(task) = current_task::current(py) {
+        return Ok(task);
+    }
+    let current_task = CURRENT_TASK.get_or_try_init(py, || {
+        let current_task = py.import("_asyncio")?.getattr("current_task")?;
+        Ok::<_, PyErr>(current_task.unbind())
+    })?;
+    let task = current_task.bind(py).call1((event_loop,))?;
+    Ok((!task.is_none()).then_some(task))
 }
 
 fn loop_of<'py>(task: &Bound<'py, Task>) -> PyResult<Bound<'py, PyAny>> {

@@ -27,7 +27,7 @@ mod registration;
 mod resumption;
 mod step;
 
-pub(crate) use current::Said;
+pub(crate) use current::{Said, current_task};
 pub(crate) use finalizing::prepare;
 pub(crate) use registration::registered_tasks;
 pub(crate) use resumption::Resumption;

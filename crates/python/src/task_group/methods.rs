@@ -13,7 +13,8 @@ use crate::joint::create_task as create_plain_task;
 use crate::raw::fastcall::{Arguments, is_name};
 use crate::raw::raising;
 use crate::routine::{Coroutine, Function, Input, Progress, Routine};
-use crate::running::{RunningLoop, current_task, running_loop};
+use crate::running::{RunningLoop, running_loop};
+use crate::task::current_task;
 
 pub(super) static CREATE_TASK: Function = Function {
     qualname: "TaskGroup.create_task",

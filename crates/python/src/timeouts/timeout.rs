@@ -12,7 +12,8 @@ use crate::future::cancelled_error_class;
 use crate::raw::fastcall::Arguments;
 use crate::raw::guarded::Guarded;
 use crate::routine::{Coroutine, Function, Input, Progress, Routine};
-use crate::running::{RunningLoop, current_task, running_loop};
+use crate::running::{RunningLoop, running_loop};
+use crate::task::current_task;
 
 /// How far a timeout is.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -47,6 +48,8 @@ struct State {
     /// How many requests to cancel the task were open when it entered.
     cancelling: u32,
     timer: Timer,
+    /// Whether the deadline was in the future when it was set, so that no second look at the clock is needed.
+    is_ahead: bool,
 }
 
 /// A context manager that cancels what runs too long, as `asyncio.Timeout`.
@@ -65,6 +68,7 @@ impl Timeout {
                 task: None,
                 cancelling: 0,
                 timer: Timer::None,
+                is_ahead: false,
             }),
         }
     }
@@ -76,7 +80,17 @@ impl Timeout {
             return Ok(Self::at(None));
         };
         let now = match &event_loop {
-            RunningLoop::Native(ours) => ours.get().seconds_now().into_pyobject(py)?.into_any(),
+            RunningLoop::Native(ours) => {
+                let now = ours.get().seconds_now();
+                if let Ok(delay) = delay.extract::<f64>()
+                    && delay > 0.0
+                {
+                    let timeout = Self::at(Some((now + delay).into_pyobject(py)?.into_any()));
+                    timeout.state.with(py, |state| state.is_ahead = true);
+                    return Ok(timeout);
+                }
+                now.into_pyobject(py)?.into_any()
+            }
             RunningLoop::Foreign(other) => other.call_method0(intern!(py, "time"))?,
         };
         Ok(Self::at(Some(now.add(delay)?)))
@@ -110,14 +124,20 @@ impl Timeout {
         };
         let cancelling = any_task::cancelling(&task)?;
         let task = Some(task.unbind());
-        let when = timeout.state.with(py, |state| {
+        let (when, is_ahead) = timeout.state.with(py, |state| {
             state.phase = Phase::Entered;
             state.task = task;
             state.cancelling = cancelling;
-            state.when.as_ref().map(|when| when.clone_ref(py))
+            (
+                state.when.as_ref().map(|when| when.clone_ref(py)),
+                state.is_ahead,
+            )
         });
         match when {
-            Some(when) => Self::set_timer(slf, &RunningLoop::of(event_loop)?, when.bind(py)),
+            Some(when) => {
+                let event_loop = RunningLoop::of(event_loop)?;
+                Self::set_timer(slf, &event_loop, when.bind(py), is_ahead)
+            }
             None => Ok(()),
         }
     }
@@ -126,13 +146,14 @@ impl Timeout {
         slf: &Bound<'_, Self>,
         event_loop: &RunningLoop<'_>,
         when: &Bound<'_, PyAny>,
+        is_ahead: bool,
     ) -> PyResult<()> {
         let py = slf.py();
         let timer = match event_loop {
             RunningLoop::Native(ours) => {
                 let when = when.extract::<f64>()?;
                 let purpose = Purpose::TimeOut(slf.clone().unbind());
-                let alarm = if when <= ours.get().seconds_now() {
+                let alarm = if !is_ahead && when <= ours.get().seconds_now() {
                     Alarm::soon(ours, purpose)?
                 } else {
                     Alarm::set(ours, when, purpose)?
@@ -290,7 +311,7 @@ impl Timeout {
         drop(previous);
         slf.get().cancel_timer(py)?;
         match when {
-            Some(when) => Self::set_timer(slf, &RunningLoop::get(py)?, &when),
+            Some(when) => Self::set_timer(slf, &RunningLoop::get(py)?, &when, false),
             None => Ok(()),
         }
     }
