@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::{BELL, EventLoop, Watcher, Work};
 use crate::errors::os_error;
-use crate::future::{Callback, Future};
+use crate::future::Callback;
 use crate::handle::{Call, Handle};
 use crate::task::{Resumption, Task};
 use crate::transports::datagram::DatagramEndpoint;
@@ -165,20 +165,17 @@ impl Host for Running<'_, '_> {
         }
         match work {
             Work::Task(task) => EventLoop::step_task(self.0, task.bind(py)),
-            Work::Done(callback, future) => EventLoop::run_done(self.0, callback, future.bind(py)),
+            Work::Done(callback) => EventLoop::run_done(self.0, callback),
             Work::Handle(queued) => EventLoop::run_queued(queued.handle().bind(py)),
-            Work::Step(step) => EventLoop::run_step(py, step),
-            Work::Joint(joint, future) => {
-                EventLoop::report_failure(self.0, joint.run(future.bind(py)))
-            }
+            Work::Step(step) => EventLoop::run_step(py, *step),
+            Work::Joint(due) => EventLoop::report_failure(self.0, due.run(py)),
             Work::Alarm(alarm) => EventLoop::report_failure(self.0, alarm.ring(py)),
             Work::Deliver(delivery) => delivery.deliver(py),
             Work::Callback(handle) => EventLoop::run_handle(handle.bind(py)),
             Work::Read(stream) => stream.bind(py).get().read_ready(stream.bind(py)),
             Work::Write(stream) => stream.bind(py).get().write_ready(stream.bind(py)),
-            Work::Datagrams(endpoint, direction) => {
-                DatagramEndpoint::ready(endpoint.bind(py), direction)
-            }
+            Work::Receive(endpoint) => DatagramEndpoint::ready(endpoint.bind(py), Direction::Read),
+            Work::Send(endpoint) => DatagramEndpoint::ready(endpoint.bind(py), Direction::Write),
             Work::Ready(wait) => wait.get().complete(py),
         }
     }
@@ -207,13 +204,13 @@ impl Running<'_, '_> {
         let reader = watchers.reader.map(|watcher| match watcher {
             Watcher::Handle(queued) => Work::Callback(queued.into_handle()),
             Watcher::Stream(stream) => Work::Read(stream),
-            Watcher::Datagrams(endpoint) => Work::Datagrams(endpoint, Direction::Read),
+            Watcher::Datagrams(endpoint) => Work::Receive(endpoint),
             Watcher::Wait(wait) => Work::Ready(wait),
         });
         let writer = watchers.writer.map(|watcher| match watcher {
             Watcher::Handle(queued) => Work::Callback(queued.into_handle()),
             Watcher::Stream(stream) => Work::Write(stream),
-            Watcher::Datagrams(endpoint) => Work::Datagrams(endpoint, Direction::Write),
+            Watcher::Datagrams(endpoint) => Work::Send(endpoint),
             Watcher::Wait(wait) => Work::Ready(wait),
         });
         for work in reader.into_iter().chain(writer) {
@@ -316,15 +313,15 @@ impl EventLoop {
 
     /// Calls a callback of a future that is done.
     #[inline]
-    fn run_done(
-        slf: &Bound<'_, Self>,
-        mut callback: Box<Callback>,
-        future: &Bound<'_, Future>,
-    ) -> PyResult<()> {
+    fn run_done(slf: &Bound<'_, Self>, mut callback: Box<Callback>) -> PyResult<()> {
+        let py = slf.py();
+        let Some(future) = callback.future.take() else {
+            return Ok(());
+        };
+        let future = future.bind(py);
         match slf.get().call_done(&mut callback, future) {
             Ok(()) => Ok(()),
             Err(error) => {
-                let py = slf.py();
                 let args = PyTuple::new(py, [future])?;
                 let context = Self::reported_context(py, callback.context)?;
                 let call = Call::new(slf, callback.callable.bind(py), &args, Some(context))?;

@@ -13,12 +13,14 @@ impl Work {
             Self::Callback(handle) => Some(handle.clone_ref(py).into_any()),
             Self::Step(call) => Some(call.callback().clone_ref(py)),
             Self::Task(task) => Some(task.clone_ref(py).into_any()),
-            Self::Done(callback, _future) => Some(callback.callable.clone_ref(py)),
+            Self::Done(callback) => Some(callback.callable.clone_ref(py)),
             Self::Read(stream) | Self::Write(stream) => Some(stream.clone_ref(py).into_any()),
-            Self::Datagrams(endpoint, _direction) => Some(endpoint.clone_ref(py).into_any()),
+            Self::Receive(endpoint) | Self::Send(endpoint) => {
+                Some(endpoint.clone_ref(py).into_any())
+            }
             Self::Deliver(delivery) => Some(delivery.future().clone_ref(py).into_any()),
             Self::Ready(wait) => Some(wait.clone_ref(py).into_any()),
-            Self::Joint(..) | Self::Alarm(_) => None,
+            Self::Joint(_) | Self::Alarm(_) => None,
         }
     }
 }

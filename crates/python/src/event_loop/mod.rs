@@ -27,9 +27,9 @@ use crate::alarm::Alarm;
 use crate::clock::{LoopClock, VirtualClock};
 use crate::contexts::Contexts;
 use crate::errors::os_error;
-use crate::future::{Callback, Future};
+use crate::future::Callback;
 use crate::handle::{Call, Handle, Queued};
-use crate::joint::Joint;
+use crate::joint::Due;
 use crate::raw::guarded::Guarded;
 use crate::sock::{Owners, Wait};
 use crate::task::{Said, Task};
@@ -61,17 +61,19 @@ const BLOCKING_THREADS_MAX: usize = 16;
 const BLOCKING_IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// What waits in the ready queue and among the timers.
+///
+/// Each kind is one pointer, so that the whole fits into two registers: every turn moves some of it about.
 pub(crate) enum Work {
     /// Call a handle, for the last time.
     Handle(Queued),
     /// Step a C task, which wants no handle.
-    Step(Call),
+    Step(Box<Call>),
     /// Step a task of ours.
     Task(Py<Task>),
     /// Call a callback of a future that is done.
-    Done(Box<Callback>, Py<Future>),
+    Done(Box<Callback>),
     /// Tell a `gather` or the like of a future that is done.
-    Joint(Joint, Py<Future>),
+    Joint(Box<Due>),
     /// Let an alarm go off.
     Alarm(Arc<Alarm>),
     /// Give a future the outcome of a call in another thread.
@@ -82,8 +84,10 @@ pub(crate) enum Work {
     Read(Py<Stream>),
     /// Write to a stream that has become writable.
     Write(Py<Stream>),
-    /// Receive from, or send to, a datagram socket that has become ready.
-    Datagrams(Py<DatagramEndpoint>, Direction),
+    /// Receive from a datagram socket that has become readable.
+    Receive(Py<DatagramEndpoint>),
+    /// Send to a datagram socket that has become writable.
+    Send(Py<DatagramEndpoint>),
     /// Tell a waiting `sock_*` operation that its socket is ready.
     Ready(Py<Wait>),
 }
@@ -540,19 +544,13 @@ impl State {
                 Work::Handle(queued) => queued.traverse(visit)?,
                 Work::Step(call) => call.traverse(visit)?,
                 Work::Task(task) => visit.call(task)?,
-                Work::Done(callback, future) => {
-                    callback.traverse(visit)?;
-                    visit.call(future)?;
-                }
-                Work::Joint(joint, future) => {
-                    joint.traverse(visit)?;
-                    visit.call(future)?;
-                }
+                Work::Done(callback) => callback.traverse(visit)?,
+                Work::Joint(due) => due.traverse(visit)?,
                 Work::Alarm(alarm) => alarm.traverse(visit)?,
                 Work::Deliver(delivery) => delivery.traverse(visit)?,
                 Work::Callback(handle) => visit.call(handle)?,
                 Work::Read(stream) | Work::Write(stream) => visit.call(stream)?,
-                Work::Datagrams(endpoint, _) => visit.call(endpoint)?,
+                Work::Receive(endpoint) | Work::Send(endpoint) => visit.call(endpoint)?,
                 Work::Ready(wait) => visit.call(wait)?,
             }
         }

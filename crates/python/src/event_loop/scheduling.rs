@@ -213,7 +213,7 @@ Calls `callback(*args)` in the next turn, in `context` or a copy of the current 
             && (c_task::is_step(callback) || callback.is_exact_instance_of::<Resumption>())
         {
             let step = Call::new(slf, callback, args, request.context)?;
-            event_loop.schedule(py, Work::Step(step));
+            event_loop.schedule(py, Work::Step(Box::new(step)));
             return Ok(py.None());
         }
         EventLoop::schedule_call(slf, callback, args, request.context).map(Py::into_any)

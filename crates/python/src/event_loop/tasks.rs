@@ -102,21 +102,24 @@ impl EventLoop {
     /// Has a callback of a future that is done called in the next turn.
     pub(crate) fn schedule_callback(
         slf: &Bound<'_, Self>,
-        callback: Box<Callback>,
+        mut callback: Box<Callback>,
         future: &Bound<'_, Future>,
     ) -> PyResult<()> {
         let py = slf.py();
         let event_loop = slf.get();
         event_loop.check_closed()?;
         if event_loop.is_debug() {
-            let Callback { callable, context } = *callback;
+            let Callback {
+                callable, context, ..
+            } = *callback;
             let context = context.into_own(py)?;
             let kwargs = PyDict::new(py);
             kwargs.set_item(intern!(py, "context"), context)?;
             slf.call_method(intern!(py, "call_soon"), (callable, future), Some(&kwargs))?;
             return Ok(());
         }
-        event_loop.schedule(py, Work::Done(callback, future.clone().unbind()));
+        callback.future = Some(future.clone().unbind());
+        event_loop.schedule(py, Work::Done(callback));
         Ok(())
     }
 

@@ -269,6 +269,7 @@ impl Future {
         let waiter = Waiter::Callback(Box::new(Callback {
             callable: callable.clone().unbind(),
             context,
+            future: None,
         }));
         let refused = future.with(py, |core| {
             if matches!(core.outcome, Outcome::Pending) {

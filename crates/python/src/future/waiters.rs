@@ -20,11 +20,14 @@ use crate::task::{Resumption, Task};
 pub(crate) struct Callback {
     pub(crate) callable: Py<PyAny>,
     pub(crate) context: Captured,
+    /// The future, once it is done and the callback waits for its turn.
+    pub(crate) future: Option<Py<Future>>,
 }
 
 impl Callback {
     pub(crate) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.callable)?;
+        visit.call(&self.future)?;
         self.context.traverse(visit)
     }
 }

@@ -161,13 +161,12 @@ impl Joint {
             return Ok(());
         }
         event_loop.check_closed()?;
-        event_loop.schedule(future.py(), Work::Joint(self, future.clone().unbind()));
+        let due = Due {
+            joint: self,
+            future: future.clone().unbind(),
+        };
+        event_loop.schedule(future.py(), Work::Joint(Box::new(due)));
         Ok(())
-    }
-
-    /// Does what the loop was handed this for.
-    pub(crate) fn run(&self, future: &Bound<'_, Future>) -> PyResult<()> {
-        self.act(&AnyFuture::Ours(future.clone()))
     }
 
     /// Tells a future that is not ours who awaits it. Ours find their awaiters among their waiters.
@@ -193,6 +192,25 @@ impl Joint {
 
     pub(crate) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(self.as_any())
+    }
+}
+
+/// A joint that has something to do for a future of ours, which is done.
+pub(crate) struct Due {
+    joint: Joint,
+    future: Py<Future>,
+}
+
+impl Due {
+    /// Does what the loop was handed this for.
+    pub(crate) fn run(&self, py: Python<'_>) -> PyResult<()> {
+        self.joint
+            .act(&AnyFuture::Ours(self.future.bind(py).clone()))
+    }
+
+    pub(crate) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.joint.traverse(visit)?;
+        visit.call(&self.future)
     }
 }
 

@@ -5,7 +5,7 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 
-/// What a coroutine did.
+/// What a coroutine did. Small, as it is handed through every layer of an await.
 pub(crate) enum Sent<'py> {
     /// It gave way.
     Nothing,
@@ -14,10 +14,16 @@ pub(crate) enum Sent<'py> {
     /// It ended.
     Returned(Bound<'py, PyAny>),
     /// It failed.
-    Raised(PyErr),
+    Raised(Box<PyErr>),
 }
 
 impl<'py> Sent<'py> {
+    /// It failed.
+    #[cold]
+    pub(crate) fn raised(error: PyErr) -> Self {
+        Self::Raised(Box::new(error))
+    }
+
     #[inline]
     fn yielded(value: Bound<'py, PyAny>) -> Self {
         if value.is_none() {
@@ -42,7 +48,7 @@ pub(crate) fn send_value<'py>(coro: &Bound<'py, PyAny>, value: &Bound<'py, PyAny
     // SAFETY: both are alive, and `result` is a place for the answer.
     let status = unsafe { ffi::PyIter_Send(coro.as_ptr(), value.as_ptr(), &raw mut result) };
     if status == ffi::PySendResult::PYGEN_ERROR {
-        return Sent::Raised(PyErr::fetch(py));
+        return Sent::raised(PyErr::fetch(py));
     }
     // SAFETY: the call did not fail, so that it gave us a reference to an object.
     let result = unsafe { Bound::from_owned_ptr(py, result) };
@@ -61,10 +67,10 @@ pub(crate) fn throw<'py>(coro: &Bound<'py, PyAny>, exception: &Bound<'py, PyAny>
         Err(error) if error.is_instance_of::<PyStopIteration>(py) => {
             match error.value(py).getattr(intern!(py, "value")) {
                 Ok(value) => Sent::Returned(value),
-                Err(error) => Sent::Raised(error),
+                Err(error) => Sent::raised(error),
             }
         }
-        Err(error) => Sent::Raised(error),
+        Err(error) => Sent::raised(error),
     }
 }
 

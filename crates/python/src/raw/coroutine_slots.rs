@@ -52,7 +52,7 @@ unsafe fn step<'py>(
     // SAFETY: as above.
     let value = unsafe { Borrowed::from_ptr(py, value) };
     catch_unwind(AssertUnwindSafe(|| coroutine.get().send_value(&value))).unwrap_or_else(|_panic| {
-        Sent::Raised(PanicException::new_err("a coroutine failed to go on"))
+        Sent::raised(PanicException::new_err("a coroutine failed to go on"))
     })
 }
 

@@ -45,10 +45,10 @@ impl Drop for Depth {
 /// # Errors
 /// `RecursionError` if it has done so too often.
 #[inline]
-pub(crate) fn guarded<R>(py: Python<'_>, call: impl FnOnce() -> R) -> PyResult<R> {
+pub(crate) fn guarded<R>(py: Python<'_>, call: impl FnOnce() -> R) -> Result<R, Box<PyErr>> {
     // SAFETY: `py` proves that this thread is attached; the text is static.
     if unsafe { ffi::Py_EnterRecursiveCall(c" in a native coroutine".as_ptr()) } != 0 {
-        return Err(PyErr::fetch(py));
+        return Err(Box::new(PyErr::fetch(py)));
     }
     let _depth = Depth;
     Ok(call())

@@ -10,8 +10,10 @@ use crate::future::{AwaitStep, Future, exact_future};
 use crate::raw::coroutine;
 
 /// What is awaited.
+#[derive(Default)]
 pub(super) enum Awaited {
     /// Nothing: the routine has given way.
+    #[default]
     Nothing,
     /// A future or task of ours.
     Future(Py<Future>),
@@ -44,7 +46,7 @@ impl Awaited {
     /// Throws an exception in.
     pub(super) fn throw<'py>(&self, exception: &Bound<'py, PyAny>) -> Sent<'py> {
         let py = exception.py();
-        let raised = || Sent::Raised(PyErr::from_value(exception.clone()));
+        let raised = || Sent::raised(PyErr::from_value(exception.clone()));
         let Self::Iterator(iterator) = self else {
             return raised();
         };
@@ -52,13 +54,13 @@ impl Awaited {
         if exception.is_instance_of::<PyGeneratorExit>() {
             return match self.close(py) {
                 Ok(()) => raised(),
-                Err(error) => Sent::Raised(error),
+                Err(error) => Sent::raised(error),
             };
         }
         match iterator.hasattr(intern!(py, "throw")) {
             Ok(true) => coroutine::throw(iterator, exception),
             Ok(false) => raised(),
-            Err(error) => Sent::Raised(error),
+            Err(error) => Sent::raised(error),
         }
     }
 
@@ -97,6 +99,6 @@ fn step<'py>(future: &Bound<'py, Future>) -> Sent<'py> {
     match future.get().advance(future.py()) {
         Ok(AwaitStep::Wait) => Sent::Yielded(future.clone().into_any()),
         Ok(AwaitStep::Return(result)) => Sent::Returned(result),
-        Err(error) => Sent::Raised(error),
+        Err(error) => Sent::raised(error),
     }
 }

@@ -15,12 +15,22 @@ use crate::raw::lifecycle::Lifecycle;
 use crate::raw::recursion;
 
 /// How far a coroutine is.
-pub(super) enum State {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
     /// Nobody has awaited it yet.
-    New(Box<dyn Routine>),
-    Suspended(Box<dyn Routine>, Awaited),
+    New,
+    Suspended,
     Running,
     Ended,
+}
+
+/// A coroutine's state. Its parts are taken out and put back one by one, each in registers.
+pub(super) struct State {
+    pub(super) phase: Phase,
+    /// None while the coroutine runs, and once it has ended.
+    routine: Option<Box<dyn Routine>>,
+    /// What a suspended coroutine awaits.
+    pub(super) awaited: Awaited,
 }
 
 /// What goes into a coroutine.
@@ -54,12 +64,20 @@ impl Coroutine {
         function: &'static Function,
         routine: R,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let state = State::New(Box::new(routine));
+        let routine: Box<dyn Routine> = Box::new(routine);
         if let Some(reused) = Self::pool().and_then(|pool| pool.reuse(py)) {
             reused.get().function.replace(py, function);
-            drop(reused.get().state.replace(py, state));
+            reused.get().state.with(py, |state| {
+                state.phase = Phase::New;
+                state.routine = Some(routine);
+            });
             return Ok(reused.into_bound(py).into_any());
         }
+        let state = State {
+            phase: Phase::New,
+            routine: Some(routine),
+            awaited: Awaited::Nothing,
+        };
         let coroutine = Self {
             function: Guarded::new(function),
             state: Guarded::new(state),
@@ -77,73 +95,74 @@ impl Coroutine {
         }
     }
 
-    #[inline(always)]
+    /// Takes the routine out, so that it can run. None if the coroutine runs or has ended.
+    #[inline]
+    fn take(&self, py: Python<'_>) -> (Phase, Option<Box<dyn Routine>>) {
+        self.state.with(py, |state| {
+            let before = state.phase;
+            if before != Phase::Ended {
+                state.phase = Phase::Running;
+            }
+            (before, state.routine.take())
+        })
+    }
+
+    #[inline]
     fn advance<'py>(&self, py: Python<'py>, message: Message<'_, 'py>) -> Sent<'py> {
-        match self.state.replace(py, State::Running) {
-            State::New(routine) => self.begin(py, routine, message),
-            State::Suspended(routine, awaited) => {
+        match self.take(py) {
+            (Phase::New, Some(routine)) => self.begin(py, routine, &message),
+            (Phase::Suspended, Some(routine)) => {
+                let awaited = self
+                    .state
+                    .with(py, |state| std::mem::take(&mut state.awaited));
                 let sent = match message {
                     Message::Value(value) => awaited.send(value),
                     Message::Exception(exception) => awaited.throw(exception),
                 };
-                self.proceed(py, routine, awaited, sent)
+                let input = match sent {
+                    Sent::Nothing | Sent::Yielded(_) => {
+                        return self.suspend(py, routine, awaited, sent);
+                    }
+                    Sent::Returned(value) => Input::Value(value),
+                    Sent::Raised(error) => Input::Failure(*error),
+                };
+                drop(awaited);
+                self.run(py, routine, input)
             }
-            State::Running => Sent::Raised(PyValueError::new_err("coroutine already executing")),
-            State::Ended => {
-                self.state.replace(py, State::Ended);
-                Sent::Raised(PyRuntimeError::new_err(
-                    "cannot reuse already awaited coroutine",
-                ))
-            }
+            (Phase::Ended, _) => Sent::raised(PyRuntimeError::new_err(
+                "cannot reuse already awaited coroutine",
+            )),
+            _ => Sent::raised(PyValueError::new_err("coroutine already executing")),
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn begin<'py>(
         &self,
         py: Python<'py>,
         routine: Box<dyn Routine>,
-        message: Message<'_, 'py>,
+        message: &Message<'_, 'py>,
     ) -> Sent<'py> {
         match message {
             Message::Value(value) if value.is_none() => self.run(py, routine, Input::Start),
             Message::Value(_) => {
-                self.state.replace(py, State::New(routine));
-                Sent::Raised(PyTypeError::new_err(
+                self.state.with(py, |state| {
+                    state.phase = Phase::New;
+                    state.routine = Some(routine);
+                });
+                Sent::raised(PyTypeError::new_err(
                     "can't send non-None value to a just-started coroutine",
                 ))
             }
             Message::Exception(exception) => {
-                self.state.replace(py, State::Ended);
-                drop(routine);
-                Sent::Raised(PyErr::from_value(exception.clone()))
+                let raised = Sent::raised(PyErr::from_value((*exception).clone()));
+                self.end(py, routine, raised)
             }
         }
     }
 
-    /// Goes on after what is awaited has had its step.
-    #[inline(always)]
-    fn proceed<'py>(
-        &self,
-        py: Python<'py>,
-        routine: Box<dyn Routine>,
-        awaited: Awaited,
-        sent: Sent<'py>,
-    ) -> Sent<'py> {
-        let input = match sent {
-            Sent::Nothing | Sent::Yielded(_) => {
-                drop(self.state.replace(py, State::Suspended(routine, awaited)));
-                return sent;
-            }
-            Sent::Returned(value) => Input::Value(value),
-            Sent::Raised(error) => Input::Failure(error),
-        };
-        drop(awaited);
-        self.run(py, routine, input)
-    }
-
     /// Lets the routine go on until it has to wait, or to its end.
-    #[inline(always)]
+    #[inline]
     fn run<'py>(
         &self,
         py: Python<'py>,
@@ -153,7 +172,6 @@ impl Coroutine {
         loop {
             let (awaited, sent) = match routine.resume(py, input) {
                 Ok(Progress::Return(value)) => return self.end(py, routine, Sent::Returned(value)),
-                Err(error) => return self.end(py, routine, Sent::Raised(legal(py, error))),
                 Ok(Progress::GiveWay) => (Awaited::Nothing, Sent::Nothing),
                 Ok(Progress::Await(awaitable)) => match Awaited::begin(&awaitable) {
                     Ok(begun) => begun,
@@ -162,32 +180,58 @@ impl Coroutine {
                         continue;
                     }
                 },
+                Err(error) => return self.end(py, routine, Sent::raised(legal(py, error))),
             };
             input = match sent {
                 Sent::Nothing | Sent::Yielded(_) => {
-                    drop(self.state.replace(py, State::Suspended(routine, awaited)));
-                    return sent;
+                    return self.suspend(py, routine, awaited, sent);
                 }
                 Sent::Returned(value) => Input::Value(value),
-                Sent::Raised(error) => Input::Failure(error),
+                Sent::Raised(error) => Input::Failure(*error),
             };
         }
     }
 
-    #[inline(always)]
+    #[inline]
+    fn suspend<'py>(
+        &self,
+        py: Python<'py>,
+        routine: Box<dyn Routine>,
+        awaited: Awaited,
+        sent: Sent<'py>,
+    ) -> Sent<'py> {
+        self.state.with(py, |state| {
+            state.phase = Phase::Suspended;
+            state.routine = Some(routine);
+            state.awaited = awaited;
+        });
+        sent
+    }
+
+    #[inline]
     fn end<'py>(&self, py: Python<'py>, routine: Box<dyn Routine>, sent: Sent<'py>) -> Sent<'py> {
-        drop(self.state.replace(py, State::Ended));
+        self.state.with(py, |state| state.phase = Phase::Ended);
         drop(routine);
         sent
     }
 
+    pub(super) fn phase(&self, py: Python<'_>) -> Phase {
+        self.state.with(py, |state| state.phase)
+    }
+
+    /// Lets go of everything.
+    fn clear(&self, py: Python<'_>) {
+        let dropped = self.state.with(py, |state| {
+            state.phase = Phase::Ended;
+            (state.routine.take(), std::mem::take(&mut state.awaited))
+        });
+        drop(dropped);
+    }
+
     /// Closes the coroutine, so that its routine gives back what it holds.
     pub(super) fn close_now(&self, py: Python<'_>) -> PyResult<()> {
-        let is_unstarted = self
-            .state
-            .with(py, |state| matches!(state, State::New(_) | State::Ended));
-        if is_unstarted {
-            drop(self.state.replace(py, State::Ended));
+        if matches!(self.phase(py), Phase::New | Phase::Ended) {
+            self.clear(py);
             return Ok(());
         }
         let exit = PyGeneratorExit::new_err(()).into_value(py).into_bound(py);
@@ -197,7 +241,7 @@ impl Coroutine {
             }
             Sent::Returned(_) => Ok(()),
             Sent::Raised(error) if error.is_instance_of::<PyGeneratorExit>(py) => Ok(()),
-            Sent::Raised(error) => Err(error),
+            Sent::Raised(error) => Err(*error),
         }
     }
 }
@@ -221,7 +265,7 @@ fn told<'py>(py: Python<'py>, sent: Sent<'py>) -> PyResult<Bound<'py, PyAny>> {
             // In a tuple, for a result that is a tuple would be taken for the arguments.
             Err(PyStopIteration::new_err((value.unbind(),)))
         }
-        Sent::Raised(error) => Err(error),
+        Sent::Raised(error) => Err(*error),
     }
 }
 
@@ -242,7 +286,8 @@ impl Coroutine {
         tb: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let exception = thrown(py, typ, val, tb)?;
-        let sent = recursion::guarded(py, || self.advance(py, Message::Exception(&exception)))?;
+        let sent = recursion::guarded(py, || self.advance(py, Message::Exception(&exception)))
+            .map_err(|error| *error)?;
         told(py, sent)
     }
 
@@ -257,19 +302,17 @@ impl Coroutine {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.state
-            .visit(|state| match state {
-                State::New(routine) => routine.traverse(visit),
-                State::Suspended(routine, awaited) => {
+            .visit(|state| {
+                if let Some(routine) = &state.routine {
                     routine.traverse(visit)?;
-                    awaited.traverse(visit)
                 }
-                State::Running | State::Ended => Ok(()),
+                state.awaited.traverse(visit)
             })
             .unwrap_or(Ok(()))
     }
 
     fn __clear__(&self, py: Python<'_>) {
-        drop(self.state.replace(py, State::Ended));
+        self.clear(py);
     }
 }
 

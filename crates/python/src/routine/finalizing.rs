@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
 use pyo3::ffi::destructor;
 use pyo3::prelude::*;
 
-use super::coroutine::{Coroutine, State};
+use super::coroutine::{Coroutine, Phase};
 use crate::raw::coroutine_slots;
 use crate::raw::lifecycle::{self, Lifecycle, Pool};
 
@@ -18,18 +18,13 @@ impl Lifecycle for Coroutine {
     }
 
     fn wants_finalizer(slf: &Bound<'_, Self>) -> bool {
-        slf.get()
-            .state
-            .with(slf.py(), |state| !matches!(state, State::Ended))
+        slf.get().phase(slf.py()) != Phase::Ended
     }
 
     fn finalize(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let coroutine = slf.get();
-        let is_new = coroutine
-            .state
-            .with(py, |state| matches!(state, State::New(_)));
-        if is_new {
+        if coroutine.phase(py) == Phase::New {
             // Before it goes: a filter may turn the warning into an exception.
             warn_unawaited(py, coroutine.function.get(py).qualname)?;
         }

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
-use super::coroutine::{Coroutine, State};
+use super::coroutine::{Coroutine, Phase};
 use crate::raw::frame;
 
 /// Where the source of native coroutines is said to be.
@@ -32,23 +32,19 @@ impl Coroutine {
     /// What the coroutine awaits, or None.
     #[getter]
     fn cr_await(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.state.with(py, |state| match state {
-            State::Suspended(_, awaited) => awaited.shown(py),
-            _ => None,
-        })
+        self.state.with(py, |state| state.awaited.shown(py))
     }
 
     /// Whether the coroutine is being executed.
     #[getter]
     fn cr_running(&self, py: Python<'_>) -> bool {
-        self.state.with(py, |state| matches!(state, State::Running))
+        self.phase(py) == Phase::Running
     }
 
     /// Whether the coroutine has begun and waits.
     #[getter]
     fn cr_suspended(&self, py: Python<'_>) -> bool {
-        self.state
-            .with(py, |state| matches!(state, State::Suspended(..)))
+        self.phase(py) == Phase::Suspended
     }
 
     /// Where the coroutine was made: not known.
@@ -60,7 +56,7 @@ impl Coroutine {
     /// A frame that names the coroutine to those who print stacks; None once it has ended.
     #[getter]
     fn cr_frame<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if self.state.with(py, |state| matches!(state, State::Ended)) {
+        if self.phase(py) == Phase::Ended {
             return Ok(None);
         }
         frame::named(py, FILE_NAME, self.function.get(py).name()).map(Some)

@@ -161,7 +161,7 @@ impl Task {
             Sent::Nothing => Self::schedule_step(slf, event_loop),
             Sent::Yielded(awaited) => Self::wait_for(slf, &awaited),
             Sent::Returned(result) => Self::finish(slf, result),
-            Sent::Raised(error) => Self::fail(slf, error),
+            Sent::Raised(error) => Self::fail(slf, *error),
         }
     }
 

@@ -413,7 +413,7 @@ impl DatagramEndpoint {
 impl DatagramEndpoint {
     /// Delivers what is held in a turn of its own: never from within a call of the user's.
     pub(super) fn schedule_held(slf: &Bound<'_, Self>) {
-        let work = Work::Datagrams(slf.clone().unbind(), Direction::Read);
+        let work = Work::Receive(slf.clone().unbind());
         slf.get().event_loop.get().schedule(slf.py(), work);
     }
 }
