@@ -8,7 +8,6 @@ import pickle
 import subprocess
 import sys
 import textwrap
-import types
 import warnings
 import weakref
 from typing import Any
@@ -31,12 +30,18 @@ CLASSES = [
 
 
 def parameters(function: Any) -> list[tuple[str, Any, Any]]:
-    """Names, kinds and defaults of the parameters; annotations are for type checkers."""
+    """Names, kinds and defaults of the parameters; annotations are for type checkers.
+
+    Nobody gives a method its `self` by name.
+    """
     try:
         signature = inspect.signature(function)
     except ValueError:
         return []
-    return [(p.name, p.kind, p.default) for p in signature.parameters.values()]
+    return [
+        (p.name, None if p.name == "self" else p.kind, p.default)
+        for p in signature.parameters.values()
+    ]
 
 
 def public(cls: type) -> set[str]:
@@ -64,8 +69,7 @@ def test_a_class_has_asyncios_public_attributes_and_signatures(name: str) -> Non
     assert ours.__doc__
     for attribute in sorted(public(theirs)):
         their, our = getattr(theirs, attribute), getattr(ours, attribute)
-        # What Python calls by a slot cannot be given its first argument by name.
-        if inspect.isfunction(their) and not isinstance(our, types.WrapperDescriptorType):
+        if inspect.isfunction(their):
             assert parameters(our) == parameters(their), attribute
             is_coroutine = inspect.iscoroutinefunction(their)
             assert inspect.iscoroutinefunction(our) is is_coroutine, attribute
