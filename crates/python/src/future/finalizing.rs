@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::{Future, Outcome};
-use crate::raw::lifecycle::{self, Lifecycle};
+use crate::raw::lifecycle::{self, Lifecycle, Pool};
 use crate::raw::{iteration, recursion};
 
 impl Lifecycle for Future {
@@ -26,6 +26,15 @@ impl Lifecycle for Future {
     }
 
     fn retire(_slf: &Bound<'_, Self>) {}
+
+    fn pool() -> Option<&'static Pool<Self>> {
+        static POOL: Pool<Future> = Pool::new();
+        Some(&POOL)
+    }
+
+    fn empty(slf: &Bound<'_, Self>) {
+        drop(slf.get().with(slf.py(), std::mem::take));
+    }
 }
 
 /// Gives the class what PyO3 has no word for. To be called once, before anybody can subclass it.

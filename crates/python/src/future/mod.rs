@@ -15,6 +15,7 @@ use crate::contexts::Captured;
 use crate::event_loop::EventLoop;
 use crate::joint::GatheringFuture;
 use crate::raw::guarded::Guarded;
+use crate::raw::lifecycle::Lifecycle;
 use crate::raw::{context, raising};
 use crate::task::Task;
 
@@ -455,6 +456,13 @@ impl EventLoop {
     #[inline]
     pub(crate) fn new_future<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Future>> {
         let py = slf.py();
-        Bound::new(py, Future::pending(py, Owner::of_ours(slf)?)?)
+        let owner = Owner::of_ours(slf)?;
+        if !slf.get().is_debug()
+            && let Some(reused) = Future::pool().and_then(|pool| pool.reuse(py))
+        {
+            reused.get().with(py, |core| core.owner = Some(owner));
+            return Ok(reused.into_bound(py));
+        }
+        Bound::new(py, Future::pending(py, owner)?)
     }
 }

@@ -29,19 +29,35 @@ pub(crate) struct Pool<T> {
 }
 
 /// How many objects a pool keeps. Beyond that there is so much else to do that memory does not count.
-const POOL_MAX: usize = 128;
+const POOL_MAX: usize = 256;
 
-impl<T: PyClass> Pool<T> {
+// Exported by every Python, though PyO3 leaves it out.
+unsafe extern "C" {
+    fn _PyObject_GetDictPtr(object: *mut ffi::PyObject) -> *mut *mut ffi::PyObject;
+}
+
+/// Whether somebody has set an attribute of the object.
+///
+/// # Safety
+/// The object is whole.
+unsafe fn has_attributes(object: *mut ffi::PyObject) -> bool {
+    // SAFETY: the caller says so.
+    let place = unsafe { _PyObject_GetDictPtr(object) };
+    // SAFETY: the place, if there is one, is part of the object.
+    !place.is_null() && !unsafe { *place }.is_null()
+}
+
+impl<T: Lifecycle> Pool<T> {
     pub(crate) const fn new() -> Self {
         Self {
             objects: Guarded::new(Vec::new()),
         }
     }
 
-    /// Takes over an object that is being deallocated, if there is room.
+    /// Takes over an object that is being deallocated, if there is room, and empties it.
     ///
     /// # Safety
-    /// Nobody owns the object, which the collector does not know, and it could be used again as it is.
+    /// Nobody owns the object, which is exactly a `T` and not known to the collector.
     unsafe fn take_over(&self, py: Python<'_>, object: *mut ffi::PyObject) -> bool {
         if cfg!(Py_GIL_DISABLED) || self.objects.with(py, |objects| objects.len() >= POOL_MAX) {
             return false;
@@ -49,6 +65,10 @@ impl<T: PyClass> Pool<T> {
         // What was finalized once is so for good: it would not be finalized in its next life.
         // SAFETY: the object is whole.
         if unsafe { ffi::PyObject_GC_IsFinalized(object) } != 0 {
+            return false;
+        }
+        // SAFETY: as above.
+        if unsafe { has_attributes(object) } {
             return false;
         }
         // SAFETY: the object is whole; whoever refers to it weakly is told that it is gone.
@@ -59,6 +79,7 @@ impl<T: PyClass> Pool<T> {
         let owned = unsafe { Bound::from_owned_ptr(py, object) };
         // SAFETY: the caller says of which class it is.
         let owned = unsafe { owned.cast_into_unchecked::<T>() };
+        T::empty(&owned);
         self.objects
             .with(py, |objects| objects.push(owned.unbind()));
         true
@@ -88,6 +109,8 @@ pub(crate) trait Lifecycle: PyClass<Frozen = True> + Sync {
     fn pool() -> Option<&'static Pool<Self>> {
         None
     }
+    /// Lets go of all that the object holds, before it goes to the pool.
+    fn empty(_slf: &Bound<'_, Self>) {}
 }
 
 /// Gives the class its finalizer. To be called once, before anybody can subclass it.
@@ -141,10 +164,18 @@ unsafe extern "C" fn dealloc<T: Lifecycle>(object: *mut ffi::PyObject) {
     T::retire(&dying);
     if let Some(pool) = T::pool()
         && class == T::type_object_raw(py)
-        // SAFETY: the object has no owner and no finalizer to come, and the collector does not know it.
-        && unsafe { pool.take_over(py, object) }
+        && DEPTH.get() < DEPTH_MAX
     {
-        return;
+        DEPTH.set(DEPTH.get() + 1);
+        // SAFETY: the object has no owner and no finalizer to come, and the collector does not know it.
+        let is_kept = unsafe { pool.take_over(py, object) };
+        DEPTH.set(DEPTH.get() - 1);
+        if DEPTH.get() == 0 {
+            free_deferred();
+        }
+        if is_kept {
+            return;
+        }
     }
     let Some(original) = T::original_dealloc().get().copied() else {
         return;

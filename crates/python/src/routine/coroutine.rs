@@ -220,7 +220,7 @@ impl Coroutine {
     }
 
     /// Lets go of everything.
-    fn clear(&self, py: Python<'_>) {
+    pub(super) fn clear(&self, py: Python<'_>) {
         let dropped = self.state.with(py, |state| {
             state.phase = Phase::Ended;
             (state.routine.take(), std::mem::take(&mut state.awaited))

@@ -37,6 +37,10 @@ impl Lifecycle for Coroutine {
         static POOL: Pool<Coroutine> = Pool::new();
         Some(&POOL)
     }
+
+    fn empty(slf: &Bound<'_, Self>) {
+        slf.get().clear(slf.py());
+    }
 }
 
 fn warn_unawaited(py: Python<'_>, qualname: &str) -> PyResult<()> {

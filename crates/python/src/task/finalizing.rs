@@ -10,7 +10,7 @@ use pyo3::types::PyDict;
 use super::{Task, registration};
 use crate::future::{self, Outcome};
 use crate::raw::iteration;
-use crate::raw::lifecycle::{self, Lifecycle};
+use crate::raw::lifecycle::{self, Lifecycle, Pool};
 
 impl Lifecycle for Task {
     fn original_dealloc() -> &'static OnceLock<destructor> {
@@ -35,6 +35,20 @@ impl Lifecycle for Task {
 
     fn retire(slf: &Bound<'_, Self>) {
         registration::unregister(slf);
+    }
+
+    fn pool() -> Option<&'static Pool<Self>> {
+        static POOL: Pool<Task> = Pool::new();
+        Some(&POOL)
+    }
+
+    fn empty(slf: &Bound<'_, Self>) {
+        let py = slf.py();
+        let inner = slf
+            .get()
+            .with(py, |inner| std::mem::replace(inner, Self::blank()));
+        let core = slf.as_super().get().with(py, std::mem::take);
+        drop((inner, core));
     }
 }
 

@@ -16,6 +16,7 @@ use crate::contexts::Captured;
 use crate::event_loop::EventLoop;
 use crate::future::{self, Future, Owner};
 use crate::raw::guarded::Guarded;
+use crate::raw::lifecycle::Lifecycle;
 use crate::raw::{context, registry};
 
 mod cancelling;
@@ -117,7 +118,7 @@ impl Task {
         }
     }
 
-    fn empty() -> Inner {
+    fn blank() -> Inner {
         Inner {
             coro: None,
             resume: Resume::Send,
@@ -148,6 +149,17 @@ impl Task {
         let native = matches!(owner, Owner::Native(_)).then(|| event_loop.get());
         step::check_coroutine(parts.coro)?;
         let inner = Self::inner_of(py, parts, &owner)?;
+        if !event_loop.get().is_debug()
+            && let Some(reused) = Self::pool().and_then(|pool| pool.reuse(py))
+        {
+            let task = reused.into_bound(py);
+            task.as_super()
+                .get()
+                .with(py, |core| core.owner = Some(owner));
+            drop(task.get().with(py, |place| std::mem::replace(place, inner)));
+            Self::start(&task, native, parts.is_eager)?;
+            return Ok(task);
+        }
         let future = Future::pending(py, owner)?;
         let init = PyClassInitializer::from(future).add_subclass(Self::new_inner(inner));
         let task = Bound::new(py, init)?;
@@ -166,7 +178,7 @@ impl Task {
             context: Some(context),
             name: Name::new(parts.name)?,
             log_destroy_pending: true,
-            ..Self::empty()
+            ..Self::blank()
         })
     }
 
@@ -248,7 +260,7 @@ impl Task {
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(Future::default()).add_subclass(Self::new_inner(Self::empty()))
+        PyClassInitializer::from(Future::default()).add_subclass(Self::new_inner(Self::blank()))
     }
 
     /// Makes a task of a coroutine on `loop`, or on the current event loop, in `context` or a copy of the current one.
