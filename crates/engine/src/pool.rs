@@ -141,6 +141,24 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// Takes no more jobs, drops those that have not begun, and leaves the threads to end by themselves.
+    pub fn abandon(&self) {
+        if self.is_inherited() {
+            return;
+        }
+        let dropped = {
+            let mut queue = lock(&self.shared.queue);
+            queue.is_closed = true;
+            // Without its handle a thread is not waited for.
+            queue.threads.clear();
+            std::mem::take(&mut queue.jobs)
+        };
+        self.shared.has_work.notify_all();
+        drop(dropped);
+    }
+}
+
 impl Drop for Pool {
     fn drop(&mut self) {
         self.close();
@@ -437,6 +455,33 @@ mod tests {
         });
         result.try_recv().expect("close has waited for the job");
         pool.close();
+    }
+
+    #[test]
+    fn an_abandoned_pool_drops_what_has_not_begun_and_waits_for_nothing() {
+        let pool = pool(1);
+        let (release, released) = mpsc::channel::<()>();
+        let (begun, has_begun) = mpsc::channel();
+        let (done, result) = mpsc::channel();
+        pool.submit(Box::new(move || {
+            begun.send(()).expect("receiver lives");
+            released.recv().expect("released");
+            done.send(()).expect("receiver lives");
+        }))
+        .expect("open");
+        has_begun.recv().expect("the job begins");
+        let (queued, never_sent) = mpsc::channel::<()>();
+        pool.submit(Box::new(move || queued.send(()).expect("receiver lives")))
+            .expect("open");
+        pool.abandon();
+        assert_eq!(pool.submit(Box::new(|| ())), Err(Closed));
+        never_sent.recv().expect_err("dropped, not run");
+        drop(pool);
+        result.try_recv().expect_err("still running");
+        release.send(()).expect("receiver lives");
+        result
+            .recv_timeout(Duration::from_secs(10))
+            .expect("the job that had begun ends by itself");
     }
 
     #[test]
