@@ -8,6 +8,7 @@
 pub mod clock;
 mod closable;
 pub mod datagrams;
+pub mod files;
 pub mod inbox;
 pub mod jobs;
 pub mod nonblocking;

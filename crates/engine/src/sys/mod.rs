@@ -10,8 +10,33 @@ use std::time::Duration;
 use rustix::event::epoll::Event;
 use rustix::io::Errno;
 
+pub(crate) mod attempts;
+pub(crate) mod calls;
+#[cfg(test)]
+pub(crate) mod child;
 pub(crate) mod datagrams;
+#[cfg(test)]
+pub(crate) mod denial;
 pub(crate) mod forks;
+pub(crate) mod memory;
+
+#[cfg(any(
+    target_arch = "x86_64",
+    target_arch = "aarch64",
+    target_arch = "riscv64",
+    target_arch = "powerpc64",
+    target_arch = "loongarch64"
+))]
+pub(crate) mod ring;
+#[cfg(not(any(
+    target_arch = "x86_64",
+    target_arch = "aarch64",
+    target_arch = "riscv64",
+    target_arch = "powerpc64",
+    target_arch = "loongarch64"
+)))]
+#[path = "no_ring.rs"]
+pub(crate) mod ring;
 
 /// Set once the kernel has refused `epoll_pwait2` (before 5.11, or a filter that does not know it).
 static NO_PWAIT2: AtomicBool = AtomicBool::new(false);

@@ -1,0 +1,140 @@
+//! Answers that need no waiting, got on the spot: from the page cache and the cache of names.
+//!
+//! The kernel answers or refuses at once ([`Attempt::WouldBlock`]); then the operation is submitted, which
+//! costs ten times as much as an answer. Where the kernel or a filter does not know the call, or the file system
+//! cannot tell, every attempt is refused, at no cost after the first.
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, StatxFlags};
+use rustix::io::Errno;
+
+use super::file::File;
+use super::operation::At;
+use crate::sockets::Attempt;
+use crate::sys::attempts;
+
+/// The kernel has no `preadv2` with flags (before 4.6), or a filter hides it.
+static NO_TRANSFERS: AtomicBool = AtomicBool::new(false);
+/// The kernel has no `openat2` with `RESOLVE_CACHED` (before 5.12), or a filter refuses it.
+static NO_OPENS: AtomicBool = AtomicBool::new(false);
+
+/// Reads into `memory` what the page cache has of the file there; how many bytes, 0 at its end.
+///
+/// May be less than fits, and less than there is: what is missing is not in the cache.
+pub fn try_read(
+    file: &File,
+    memory: &mut [MaybeUninit<u8>],
+    at: At,
+) -> Result<Attempt<usize>, Errno> {
+    try_transfer(file, |fd| attempts::read_now(fd, memory, offset_of(at)))
+}
+
+/// Writes to the page cache what needs no waiting; how many bytes.
+///
+/// Many file systems refuse always: for those that don't, a write is at the kernel's mercy as any other.
+pub fn try_write(file: &File, bytes: &[u8], at: At) -> Result<Attempt<usize>, Errno> {
+    try_transfer(file, |fd| attempts::write_now(fd, bytes, offset_of(at)))
+}
+
+fn offset_of(at: At) -> u64 {
+    match at {
+        At::Cursor => u64::MAX,
+        At::Offset(offset) => offset,
+    }
+}
+
+fn try_transfer(
+    file: &File,
+    mut call: impl FnMut(BorrowedFd<'_>) -> Result<usize, Errno>,
+) -> Result<Attempt<usize>, Errno> {
+    if file.refuses_attempts() || NO_TRANSFERS.load(Ordering::Relaxed) {
+        return Ok(Attempt::WouldBlock);
+    }
+    let lease = file.lend()?;
+    loop {
+        match call(lease.as_fd()) {
+            Ok(count) => return Ok(Attempt::Done(count)),
+            Err(Errno::INTR) => continue,
+            Err(Errno::AGAIN) => {}
+            // A filter that refuses says the same as a file that is sealed.
+            Err(Errno::OPNOTSUPP | Errno::PERM) => file.refuse_attempts(),
+            Err(Errno::NOSYS) => NO_TRANSFERS.store(true, Ordering::Relaxed),
+            Err(errno) => return Err(errno),
+        }
+        return Ok(Attempt::WouldBlock);
+    }
+}
+
+/// Opens a plain file whose path is in the cache of names; it, and what it is.
+///
+/// Refused for whatever an open may wait for or change: FIFOs, devices, files to be created or cut.
+/// `directory` is what a relative path starts from.
+pub fn try_open(
+    directory: Option<&File>,
+    path: &CStr,
+    flags: OFlags,
+) -> Result<Attempt<(File, Stat)>, Errno> {
+    let changes = OFlags::CREATE | OFlags::TRUNC | OFlags::TMPFILE | OFlags::DIRECTORY;
+    if flags.intersects(changes) || NO_OPENS.load(Ordering::Relaxed) {
+        return Ok(Attempt::WouldBlock);
+    }
+    let lease = directory.map(File::lend).transpose()?;
+    let directory = lease.as_ref().map_or(CWD, |lease| lease.as_fd());
+    match open_now(directory, path, flags) {
+        Ok(opened) => Ok(Attempt::Done(opened)),
+        // Flags that this call refuses may be good enough for the one that is submitted.
+        Err(Errno::AGAIN | Errno::INTR | Errno::PERM | Errno::INVAL) => Ok(Attempt::WouldBlock),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn open_now(directory: BorrowedFd<'_>, path: &CStr, flags: OFlags) -> Result<(File, Stat), Errno> {
+    // A look at the name first: merely to open a FIFO would wake those at its other end.
+    let followed = flags & OFlags::NOFOLLOW;
+    let look = match open_cached(directory, path, OFlags::PATH | followed) {
+        Err(Errno::NOSYS | Errno::INVAL | Errno::PERM) => {
+            NO_OPENS.store(true, Ordering::Relaxed);
+            return Err(Errno::AGAIN);
+        }
+        look => look?,
+    };
+    is_plain(&rustix::fs::fstat(&look)?)?;
+    // Not to wait for somebody who holds a lease on the file.
+    let opened = open_cached(directory, path, flags | OFlags::NONBLOCK)?;
+    let stat = rustix::fs::fstat(&opened)?;
+    is_plain(&stat)?;
+    if !flags.contains(OFlags::NONBLOCK) {
+        let kept = rustix::fs::fcntl_getfl(&opened)? - OFlags::NONBLOCK;
+        rustix::fs::fcntl_setfl(&opened, kept)?;
+    }
+    Ok((File::from(opened), stat))
+}
+
+fn open_cached(directory: BorrowedFd<'_>, path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let flags = flags | OFlags::CLOEXEC;
+    rustix::fs::openat2(directory, path, flags, Mode::empty(), ResolveFlags::CACHED)
+}
+
+fn is_plain(stat: &Stat) -> Result<(), Errno> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(()),
+        _ => Err(Errno::AGAIN),
+    }
+}
+
+/// What an open file is, as far as this machine knows without asking another.
+pub fn try_stat(file: &File) -> Result<rustix::fs::Statx, Errno> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    file.with(|fd| rustix::fs::statx(fd, c"", flags, StatxFlags::BASIC_STATS))
+}
+
+/// Lets a test's refusals be no other test's.
+#[cfg(test)]
+pub(super) fn forget_refusals() {
+    NO_TRANSFERS.store(false, Ordering::Relaxed);
+    NO_OPENS.store(false, Ordering::Relaxed);
+}
