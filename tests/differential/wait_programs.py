@@ -267,7 +267,7 @@ class WaitMachine(Machine):
     async def _do_group(self, me: int, index: int, part: Script) -> Any:
         try:
             async with self.kind.TaskGroup() as group:
-                if type(getattr(group, "_tasks", None)) is set:
+                if type(getattr(group, "__dict__", {}).get("_tasks")) is set:
                     group._tasks = InOrder()
                 self.groups.append(group)
                 for number in range(1 + index % 2):
