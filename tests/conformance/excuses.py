@@ -1,7 +1,7 @@
 """Reads the file of excused tests: which tests of upstream a target fails for a reason that stands.
 
-An excuse is for tests that look inside the stdlib's own loop, never for a promise asyncio makes. One
-that is no longer true is itself a failure: see `verdict.py`.
+An excuse is for tests that look inside the stdlib's own loop, or at a difference that the README names; never for
+a promise asyncio makes. One that is no longer true is itself a failure: see `verdict.py`.
 """
 
 from __future__ import annotations
