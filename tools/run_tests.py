@@ -39,6 +39,7 @@ CONFORMANCE_FILES = (
     "test_timeouts",
     "test_waitfor",
     "test_threads",
+    "test_subprocess",
 )
 
 # How each runner words what it counts. The kinds not named here (measured, filtered out …) are no outcomes.

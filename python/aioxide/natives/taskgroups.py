@@ -30,7 +30,7 @@ class TaskGroup:
             """Make a task in this group, and return it.
 
             Args:
-                coro: the coroutine, which is closed if the group takes no more tasks.
+                coro: the coroutine; since Python 3.13 it is closed if the group takes no more tasks.
                 kwargs: what the `create_task` of the loop takes besides.
 
             Raises:
@@ -51,7 +51,7 @@ class TaskGroup:
             """Make a task in this group, and return it.
 
             Args:
-                coro: the coroutine, which is closed if the group takes no more tasks.
+                coro: the coroutine; since Python 3.13 it is closed if the group takes no more tasks.
                 name: the task's name.
                 context: what the coroutine runs in; a copy of the current context if None.
 

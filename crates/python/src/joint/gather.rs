@@ -10,7 +10,9 @@ use super::any_future::{self, AnyFuture, Settled, current_loop};
 use super::identity::ByAddress;
 use super::{Joint, ensure_future};
 use crate::event_loop::EventLoop;
-use crate::future::{Future, Outcome, Owner, cancelled_error_class};
+use crate::future::{
+    Future, Outcome, Owner, cancelled_error_class, future_discard_from_awaited_by,
+};
 use crate::raw::fastcall::{Arguments, is_name};
 use crate::raw::guarded::Guarded;
 use crate::raw::{coroutine, iteration, lifecycle};
@@ -94,6 +96,7 @@ impl GatheringFuture {
                 Settled::Cancelled => Some(child.make_cancelled_error()?),
             };
             if let Some(failure) = failure {
+                Self::forget_awaiter(slf)?;
                 return Future::settle_exception(slf.as_super(), failure);
             }
         }
@@ -108,6 +111,19 @@ impl GatheringFuture {
             return Future::settle_exception(slf.as_super(), last.make_cancelled_error()?);
         }
         Future::settle(slf.as_super(), Outcome::Result(results.into_any().unbind()))
+    }
+
+    /// Tells those that are still pending that nobody waits for them any more by this.
+    fn forget_awaiter(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let awaiter = slf.get().state.with(py, |state| state.awaiter.take());
+        let Some(awaiter) = awaiter else {
+            return Ok(());
+        };
+        for child in Self::children(slf) {
+            future_discard_from_awaited_by(child.as_any(), awaiter.bind(py))?;
+        }
+        Ok(())
     }
 
     fn children<'py>(slf: &Bound<'py, Self>) -> Vec<AnyFuture<'py>> {

@@ -41,7 +41,10 @@ fn create_task<'py>(
     };
     let group = &*group.cast::<TaskGroup>()?;
     if let Some(refusal) = refusal(group) {
-        coro.call_method0(intern!(py, "close"))?;
+        // Programs for older Pythons close it themselves, or await it.
+        if cfg!(Py_3_13) {
+            coro.call_method0(intern!(py, "close"))?;
+        }
         return Err(TaskGroup::fail(group, refusal));
     }
     let event_loop = group.get().with(py, |state| {
