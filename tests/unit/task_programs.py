@@ -39,6 +39,13 @@ HAS_STACK_OF_EAGER = sys.version_info >= (3, 13)
 
 VAR: contextvars.ContextVar[int] = contextvars.ContextVar("VAR", default=0)
 
+# What asyncio's callbacks, and those of natives, are called in the repr of a task that has them.
+CALLBACKS_OF_WAITS = re.compile(
+    r"TaskGroup\._on_task_done\(\)"
+    r"|(gather|_wait|shield)\.<locals>\.\w+\(\)( at \S+:\d+)?"
+    r"|<aioxide\._core\.\w+ object>\(\)"
+)
+
 GO_ON = object()
 
 
@@ -97,6 +104,8 @@ class Kind:
     loop: Callable[[], Loop]
     # Pure Python tasks register where the functions of asyncio have not looked since 3.14.
     in_python: bool = False
+    # Whose `gather`, `Lock` and so on the program uses.
+    names: Any = asyncio
 
 
 def loop_with(base: Any, task: Any, future: Any) -> Callable[[], Loop]:
@@ -151,7 +160,7 @@ class Machine:
         self._made = 0
         self._callbacks: dict[tuple[int, int], Callable[[Any], None]] = {}
         self._waits: dict[int, list[int]] = {}
-        self._lock = asyncio.Lock()
+        self._lock = kind.names.Lock()
         self._late: list[Any] = []
         self._over = False
         self._context = contextvars.copy_context()
@@ -261,6 +270,7 @@ class Machine:
     def _neutral(self, text: str) -> str:
         """A text without what differs from run to run, and from kind to kind."""
         text = re.sub(r" at 0x[0-9a-f]+", "", text)
+        text = CALLBACKS_OF_WAITS.sub("wait()", text)
         text = re.sub(r"'Task-(\d+)'", lambda m: f"'Task+{int(m[1]) - self._first_number}'", text)
         text = re.sub(r"Task\.(task_wakeup|__wakeup)\(\)", "Task.wakeup()", text)
         # A report shortens the repr that it quotes, and may cut off the words before the place.
@@ -567,7 +577,7 @@ class Machine:
         return False
 
     async def _do_sleep(self, me: int) -> Any:
-        return await self._wait(me, "sleep", (), lambda: asyncio.sleep(0))
+        return await self._wait(me, "sleep", (), lambda: self._kind.names.sleep(0))
 
     async def _do_await(self, me: int, where: tuple[str, int]) -> Any:
         target = self._target(where)
@@ -575,12 +585,15 @@ class Machine:
 
     async def _do_shield(self, me: int, where: tuple[str, int]) -> Any:
         target = self._target(where)
-        return await self._wait(me, "shield", (target,), lambda: asyncio.shield(target))
+        return await self._wait(me, "shield", (target,), lambda: self._kind.names.shield(target))
 
     async def _do_gather(self, me: int, where: Sequence[tuple[str, int]], quietly: bool) -> Any:
         targets = [self._target(one) for one in where]
         return await self._wait(
-            me, "gather", targets, lambda: asyncio.gather(*targets, return_exceptions=quietly)
+            me,
+            "gather",
+            targets,
+            lambda: self._kind.names.gather(*targets, return_exceptions=quietly),
         )
 
     async def _do_gather_coroutines(self, me: int, index: int) -> Any:
@@ -591,18 +604,20 @@ class Machine:
             me,
             "gather coroutines",
             (),
-            lambda: asyncio.gather(*(self._block(me, (op, op)) for op in ops)),
+            lambda: self._kind.names.gather(*(self._block(me, (op, op)) for op in ops)),
         )
 
     async def _do_wait(self, me: int, where: Sequence[tuple[str, int]], when: str) -> Any:
         targets = [self._target(one) for one in where]
         return await self._wait(
-            me, "wait", targets, lambda: asyncio.wait(targets, return_when=when)
+            me, "wait", targets, lambda: self._kind.names.wait(targets, return_when=when)
         )
 
     async def _do_wait_for(self, me: int, where: tuple[str, int]) -> Any:
         target = self._target(where)
-        return await self._wait(me, "wait_for", (target,), lambda: asyncio.wait_for(target, None))
+        return await self._wait(
+            me, "wait_for", (target,), lambda: self._kind.names.wait_for(target, None)
+        )
 
     async def _do_odd(self, me: int, thing: str) -> Any:
         """Yield to the task something that is not for it."""
@@ -653,7 +668,7 @@ class Machine:
     async def _do_timeout(self, me: int, script: Script) -> Any:
         """Run under a deadline that has passed already, so that the clock has no say."""
         try:
-            async with asyncio.timeout(-1) as timeout:
+            async with self._kind.names.timeout(-1) as timeout:
                 return await self._block(me, script)
         finally:
             self.note("timeout", me, timeout.expired())
@@ -661,8 +676,9 @@ class Machine:
     async def _do_group(self, me: int, indexes: Sequence[int], script: Script) -> Any:
         first = self._made
         try:
-            async with asyncio.TaskGroup() as group:
-                group._tasks = InOrder()  # type: ignore[attr-defined]
+            async with self._kind.names.TaskGroup() as group:
+                if isinstance(group, asyncio.TaskGroup):
+                    group._tasks = InOrder()  # type: ignore[attr-defined]
                 for index in indexes:
                     number = self._made
                     if number >= TASKS_MAX:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
+from tests.namespaces import native
 
 import aioxide
 
@@ -31,7 +34,7 @@ PROGRAMS = settings(
 _futures: Any = asyncio.futures
 _tasks: Any = asyncio.tasks
 PyFuture, PyTask = _futures._PyFuture, _tasks._PyTask
-OurFuture, OurTask = getattr(aioxide, "Future", None), getattr(aioxide, "Task", None)
+OurFuture, OurTask = aioxide.Future, aioxide.Task
 
 
 def kind(name: str, base: Any, task: Any, future: Any, *, in_python: bool = False) -> Kind:
@@ -47,18 +50,34 @@ STDLIB, OURS = asyncio.SelectorEventLoop, aioxide.EventLoop
 PYTHON = kind("Python", STDLIB, PyTask, PyFuture, in_python=True)
 C = kind("C", STDLIB, asyncio.Task, asyncio.Future)
 PYTHON_ON_OURS = kind("Python on our loop", OURS, PyTask, PyFuture, in_python=True)
-WHOLLY_OURS = Kind("our loop as it is", OurTask or asyncio.Task, OurFuture or asyncio.Future, OURS)
+WITH_NATIVES = SimpleNamespace(
+    **{
+        name: native(name) or getattr(asyncio, name)
+        for name in (
+            "Lock",
+            "TaskGroup",
+            "gather",
+            "shield",
+            "sleep",
+            "timeout",
+            "wait",
+            "wait_for",
+        )
+    }
+)
+WHOLLY_OURS = Kind("our loop as it is", OurTask, OurFuture, OURS)
+NATIVE = replace(WHOLLY_OURS, name="natives on our loop", names=WITH_NATIVES)
+OURS_ON_THEIRS = kind("ours on the stdlib's loop", STDLIB, OurTask, OurFuture)
 MIXED = [
     kind("C on our loop", OURS, asyncio.Task, asyncio.Future),
     kind("heirs of C", STDLIB, heir(asyncio.Task), heir(asyncio.Future)),
+    OURS_ON_THEIRS,
+    kind("our Task, C Future", OURS, OurTask, asyncio.Future),
+    kind("C Task, our Future", OURS, asyncio.Task, OurFuture),
+    kind("heirs of ours", OURS, heir(OurTask), heir(OurFuture)),
+    replace(C, name="natives with C", names=WITH_NATIVES),
+    replace(OURS_ON_THEIRS, name="natives with ours on the stdlib's loop", names=WITH_NATIVES),
 ]
-if OurTask is not None:
-    MIXED += [
-        kind("ours on the stdlib's loop", STDLIB, OurTask, OurFuture),
-        kind("our Task, C Future", OURS, OurTask, asyncio.Future),
-        kind("C Task, our Future", OURS, asyncio.Task, OurFuture),
-        kind("heirs of ours", OURS, heir(OurTask), heir(OurFuture)),
-    ]
 
 indexes = st.integers(0, 5)
 futures = st.integers(0, FUTURES - 1)
@@ -142,11 +161,11 @@ def test_a_random_program_leaves_the_same_trace_with_every_kind_of_task(
 ) -> None:
     expected, in_c = run(program, PYTHON), run(program, C)
     assert in_c.coarse == expected.coarse
-    for each in (WHOLLY_OURS, mixed):
+    for each in (WHOLLY_OURS, NATIVE, mixed):
         trace = run(program, each)
         assert trace.coarse == expected.coarse, each.name
         assert each.in_python or trace.fine == in_c.fine, each.name
-        is_mixed = each is not WHOLLY_OURS
+        is_mixed = each not in (WHOLLY_OURS, NATIVE)
         assert is_mixed or trace.awaited_by == in_c.awaited_by, each.name
 
 
