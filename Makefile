@@ -3,6 +3,7 @@
 
 PYTHON ?=
 VENV ?= .venv
+PROGRAMS ?= 2000
 
 python := $(VENV)/bin/python
 stamps := $(VENV)/stamps
@@ -17,12 +18,13 @@ export PYO3_PYTHON := $(CURDIR)/$(python)
 unexport CONDA_PREFIX PYTHONHOME PYTHON_SYS_EXECUTABLE PYO3_CONFIG_FILE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint docs conformance clean build FORCE
+.PHONY: help run test programs bench lint docs conformance clean build FORCE
 
 help:
 	@echo "make run             all examples, on asyncio and on aioxide, compared in one table"
 	@echo "make run APP=x.py    your program on aioxide (its arguments: ARGS='...')"
 	@echo "make test            every test: engine, loom, Python, and CPython's own asyncio tests"
+	@echo "make programs        random programs of tasks and primitives, fresh ones each time (PROGRAMS=2000 for each family)"
 	@echo "make conformance     CPython's own asyncio tests on every CPython found, 3.11 to 3.14 (ARGS='--files test_streams')"
 	@echo "make bench           aioxide beside asyncio, uvloop and rloop (ARGS='...')"
 	@echo "make lint            formatting, lints, types, the stub, the house rules"
@@ -41,6 +43,10 @@ endif
 
 test: build $(stamps)/test
 	@$(python) tools/run_tests.py
+
+programs: build $(stamps)/test
+	@AIOXIDE_PROGRAMS=$(PROGRAMS) AIOXIDE_TASK_PROGRAMS=$(PROGRAMS) \
+		$(python) -m pytest -k "random_program" tests/differential tests/unit/test_task_programs.py $(ARGS)
 
 conformance: $(VENV)/pyvenv.cfg
 	@$(python) tests/conformance/matrix.py $(ARGS)
