@@ -20,7 +20,7 @@ from .schedule import Kind, OurLoop, StandingLoop
 
 LETTERS_MAX = int(os.environ.get("AIOXIDE_INTERLEAVINGS", "0"))
 # How long words are, by the number of tasks: some thousands in all.
-LETTERS_BY_TASKS = {1: 7, 2: 7, 3: 6, 4: 5}
+LETTERS_BY_TASKS = {1: 7, 2: 6, 3: 5, 4: 5}
 SETTLED_TURNS = 8
 TURN, GIVE = "turn", "give"
 
