@@ -139,6 +139,10 @@ def stages() -> Iterator[Stage]:
         {"RUSTFLAGS": "--cfg loom", "CARGO_TARGET_DIR": "target/loom", "LOOM_MAX_PREEMPTIONS": "3"},
     )
     yield Stage("Python", [sys.executable, "-m", "pytest"])
+    # Once more with natives in asyncio's place before anyio and aiohttp are imported. What starts programs of its own
+    # would be the same as before.
+    installed = [sys.executable, "-m", "aioxide", "-m", "pytest", "tests/ecosystem"]
+    yield Stage("natives installed", [*installed, "-k", "aioxide and not storm and not soak"])
     if files := present_conformance_files():
         conformance = [sys.executable, "tests/conformance/run.py", "--target", "aioxide"]
         yield Stage("conformance", [*conformance, "--files", ",".join(files)])
