@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,9 +94,21 @@ def programs(
     )
 
 
-def check(machine: type[Machine], programs: Any, needed: Sequence[str]) -> None:
-    """Fail unless each program leaves the same trace with every kind; skip, after that, what is not native yet."""
+def check(
+    machine: type[Machine], programs: Any, needed: Sequence[str], newer: str | None = None
+) -> None:
+    """Fail unless each program leaves the same trace with every kind; skip, after that, what is not native yet.
+
+    Args:
+        machine: what runs the programs.
+        programs: the strategy for them.
+        needed: the names that have to be native.
+        newer: what is otherwise before Python 3.13; natives are as on the newest Python.
+
+    """
     absent = OURS.absent(needed)
+    if newer is not None and sys.version_info < (3, 13):
+        absent = f"stdlib only from 3.13: {newer}"
     kinds = [Kind(STDLIB, OurLoop)]
     if absent is None:
         kinds += [Kind(OURS, StandingLoop), Kind(OURS, OurLoop)]

@@ -11,11 +11,14 @@ from .schedule import REFERENCE
 from .strategies import check, heir, notice
 from .wait_programs import FAMILIES, WaitMachine
 
+NEWER = "a task group takes back that it has cancelled its parent when it raises"
+
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_random_program_leaves_the_same_trace(family: str) -> None:
     needed, programs = FAMILIES[family]
-    check(WaitMachine, programs, needed)
+    newer = NEWER if "TaskGroup" in needed else None
+    check(WaitMachine, programs, needed, newer)
 
 
 def gathers_in_order_of_completion(*things: Any, return_exceptions: bool = False) -> Any:
