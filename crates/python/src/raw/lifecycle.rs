@@ -167,8 +167,12 @@ unsafe extern "C" fn dealloc<T: Lifecycle>(object: *mut ffi::PyObject) {
         && DEPTH.get() < DEPTH_MAX
     {
         DEPTH.set(DEPTH.get() + 1);
-        // SAFETY: the object has no owner and no finalizer to come, and the collector does not know it.
-        let is_kept = unsafe { pool.take_over(py, object) };
+        let keep = |py: Python<'_>| {
+            // SAFETY: the object has no owner and no finalizer to come, and the collector does not know it.
+            unsafe { pool.take_over(py, object) }
+        };
+        // SAFETY: the interpreter deallocates with the thread attached.
+        let is_kept = unsafe { attached(keep) };
         DEPTH.set(DEPTH.get() - 1);
         if DEPTH.get() == 0 {
             free_deferred();
