@@ -20,7 +20,8 @@ from tests.namespaces import native
 
 import aioxide
 
-from .task_programs import CAUGHT, ERRORS, FUTURES, Kind, Program, loop_with, run
+from .task_program_parts import CAUGHT, ERRORS, Kind, Program, loop_with
+from .task_programs import FUTURES, run
 
 asked_for = os.environ.get("AIOXIDE_TASK_PROGRAMS")
 PROGRAMS = settings(
