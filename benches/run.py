@@ -5,12 +5,17 @@ import datetime
 import itertools
 import ssl
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
-from suite import machine, native, peers, tables
+from suite import columns, machine, native, peers, tables
 from suite.child import PATIENCE_S, ChildError
+from suite.columns import LIBRARY_GROUPS, Columns
+from suite.files import libraries
+from suite.files.rows import FileRow, TickRow
 from suite.loadgen import LoadgenError, build
-from suite.measure import Conditions, measure, probe
+from suite.measure import Conditions, measure, probe, probe_library
 from suite.results import Results
 from suite.rows import ROWS, LoopRow, MemoryRow, Row, ServerRow
 
@@ -23,8 +28,26 @@ def main() -> None:
         print("\n".join(f"{row.group}: {row.name}" for row in rows or ROWS))
         return
     about: dict[str, object] = {**machine.describe(), "load before": machine.load()}
-    loops = _working_loops(options.loops, about)
-    conditions = _conditions(options, rows)
+    has_files = any(row.group in LIBRARY_GROUPS for row in rows)
+    # Rows about files need no loop but their own, and the others no library.
+    loops = columns.of_loops(
+        _working_loops(options.loops, about)
+        if any(row.group not in LIBRARY_GROUPS for row in rows)
+        else ()
+    )
+    others = columns.of_libraries(_working_libraries(about) if has_files else ())
+    with tempfile.TemporaryDirectory() as files:
+        _run(rows, loops, others, _conditions(options, rows, Path(files)), options, about)
+
+
+def _run(
+    rows: list[Row],
+    loops: Columns,
+    others: Columns,
+    conditions: Conditions,
+    options: argparse.Namespace,
+    about: dict[str, object],
+) -> None:
     about |= {
         "compiler of the floor": conditions.native.compiler,
         "OpenSSL of Python": ssl.OPENSSL_VERSION,
@@ -34,13 +57,13 @@ def main() -> None:
     results = Results()
     begin = datetime.datetime.now(datetime.UTC)
     try:
-        _measure_all(rows, loops, options.rounds, conditions, results)
+        _measure_all(rows, loops, others, options.rounds, conditions, results)
     except KeyboardInterrupt:
         print("\nInterrupted: these are the rounds so far.", file=sys.stderr)
     about["load after"] = machine.load()
 
     print("\n".join(f"{name}: {value}" for name, value in about.items()), end="\n\n")
-    print(tables.render(results, rows, loops))
+    print(tables.render(results, rows, loops, others))
     path = results.save(options.save or f"{begin:%Y%m%dT%H%M%S}", about)
     print(f"Raw results: {path}")
 
@@ -81,7 +104,19 @@ def _working_loops(chosen: str, about: dict[str, object]) -> list[str]:
     return working
 
 
-def _conditions(options: argparse.Namespace, rows: list[Row]) -> Conditions:
+def _working_libraries(about: dict[str, object]) -> list[str]:
+    """Return the libraries for files that work here, and write the versions, and why others do not, down."""
+    working = []
+    for name in libraries.LIBRARIES:
+        try:
+            about[f"files: {name}"] = probe_library(name)
+            working.append(name)
+        except ChildError as failure:
+            about[f"files: {name}"] = f"absent ({failure})"
+    return working
+
+
+def _conditions(options: argparse.Namespace, rows: list[Row], files: Path) -> Conditions:
     loadgen = None
     if any(isinstance(row, ServerRow) and row.transport != "tls" for row in rows):
         print("Building the load generator …", file=sys.stderr)
@@ -101,6 +136,7 @@ def _conditions(options: argparse.Namespace, rows: list[Row]) -> Conditions:
         server_core=server_core,
         client_core=client_core,
         loadgen=loadgen,
+        files=files,
         native=native.build(_programs_in_c(rows)),
     )
 
@@ -118,9 +154,14 @@ def _programs_in_c(rows: list[Row]) -> set[str]:
 
 
 def _measure_all(
-    rows: list[Row], loops: list[str], rounds: int, conditions: Conditions, results: Results
+    rows: list[Row],
+    loops: Columns,
+    others: Columns,
+    rounds: int,
+    conditions: Conditions,
+    results: Results,
 ) -> None:
-    steps = list(_interleaved(rows, loops, rounds))
+    steps = list(_interleaved(rows, loops, others, rounds))
     for done, (row, loop) in enumerate(steps):
         if results.failure(row.name, loop) is not None:
             continue
@@ -134,13 +175,21 @@ def _measure_all(
         print("\r\x1b[K", end="", file=sys.stderr)
 
 
-def _interleaved(rows: list[Row], loops: list[str], rounds: int) -> Iterator[tuple[Row, str]]:
-    """Yield each row on all loops and its floor, one after the other, in each round in another order."""
+def _interleaved(
+    rows: list[Row], loops: Columns, others: Columns, rounds: int
+) -> Iterator[tuple[Row, str]]:
+    """Yield each row with all that do it, one after the other, in each round in another order."""
     for turn, row in itertools.product(range(rounds), rows):
         if turn and isinstance(row, MemoryRow):
             continue
-        has_floor = not isinstance(row, MemoryRow) and row.floor is not None
-        runners = [*loops, peers.FLOOR] if has_floor else loops
+        if isinstance(row, TickRow):
+            # What blocks its loop lets no task tick.
+            runners = [name for name in others.names if name != others.floor]
+        elif isinstance(row, FileRow):
+            runners = [*others.names]
+        else:
+            has_floor = isinstance(row, LoopRow | ServerRow) and row.floor is not None
+            runners = [*loops.names, peers.FLOOR] if has_floor else [*loops.names]
         first = turn % len(runners)
         for loop in runners[first:] + runners[:first]:
             yield row, loop

@@ -23,12 +23,18 @@ class ChildError(Exception):
 class Child:
     """A child process with its standard input and output; killed when its ``with`` block ends."""
 
-    def __init__(self, command: list[str], patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        patience_s: float = PATIENCE_S,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         # A file, not a pipe: nobody reads while the child runs, and a full pipe would stop it.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._process = subprocess.Popen(
             command,
             cwd=_BENCHES,
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

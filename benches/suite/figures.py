@@ -4,7 +4,7 @@ import statistics
 from dataclasses import dataclass
 from typing import Self
 
-from suite import peers
+from suite.columns import Columns
 from suite.results import Results
 
 
@@ -38,30 +38,30 @@ class Ratio:
     peer: str
 
     @classmethod
-    def of(cls, results: Results, row: str, loops: list[str], name: str) -> Self | None:
+    def of(
+        cls, results: Results, row: str, columns: Columns, name: str, subject: str | None = None
+    ) -> Self | None:
         """Compare round by round a figure of which less is better; None if one side is missing.
 
         The rounds are paired, because loops of one round ran one after the other and what disturbed
         one of them is likely to have disturbed the other.
         """
-        ours = results.figures(row, peers.SUBJECT, name)
+        ours = results.figures(row, subject or columns.subject, name)
         theirs = {
-            loop: rounds
-            for loop in loops
-            if loop != peers.SUBJECT
-            and results.deviation(row, loop) is None
-            and (rounds := results.figures(row, loop, name))
+            peer: rounds
+            for peer in columns.peers
+            if results.deviation(row, peer) is None and (rounds := results.figures(row, peer, name))
         }
         if not ours or not theirs:
             return None
-        best = min(theirs, key=lambda loop: statistics.median(theirs[loop]))
+        best = min(theirs, key=lambda peer: statistics.median(theirs[peer]))
         return cls._of_pairs(theirs[best], ours, best)
 
     @classmethod
-    def to_floor(cls, results: Results, row: str, name: str) -> Self | None:
-        """Compare with the same program in C, in the same way."""
-        floor = results.figures(row, peers.FLOOR, name)
-        return cls._of_pairs(floor, results.figures(row, peers.SUBJECT, name), peers.FLOOR)
+    def to_floor(cls, results: Results, row: str, columns: Columns, name: str) -> Self | None:
+        """Compare with what is no peer, in the same way."""
+        floor = results.figures(row, columns.floor, name)
+        return cls._of_pairs(floor, results.figures(row, columns.subject, name), columns.floor)
 
     @classmethod
     def _of_pairs(cls, theirs: list[float], ours: list[float], peer: str) -> Self | None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from suite import child, peers, servers
 from suite.child import Child, ChildError
+from suite.files import libraries
+from suite.files.rows import FileRow, TickRow
 from suite.native import TLS_LOAD, Programs
 from suite.results import Sample
 from suite.rows import LoopRow, MemoryRow, Row, ServerRow
@@ -29,8 +31,9 @@ class Conditions:
     #: The core of the process under test, and that of the load generator.
     server_core: int
     client_core: int
-    #: The load generator's binary, and what is in C. Where they were built is no part of a result.
+    #: The load generator's binary, the files that rows read, and what is in C. Where they are is no part of a result.
     loadgen: Path | None = field(repr=False)
+    files: Path = field(repr=False)
     native: Programs = field(repr=False)
 
 
@@ -41,8 +44,18 @@ def probe(loop: str) -> str:
         return version
 
 
+def probe_library(name: str) -> str:
+    """Return the version of the library called *name* that works here; ChildError says why none does."""
+    command = child.python_command("suite.file_child", name, "--probe")
+    with Child(command, environment=libraries.environment(name)) as process:
+        version: str = json.loads(process.read())["version"]
+        return version
+
+
 def measure(row: Row, loop: str, conditions: Conditions) -> Sample:
-    """Measure *row* on *loop*, which may be the floor; ChildError says why it cannot be done."""
+    """Measure *row* on *loop*, which may be the floor or a library; ChildError says why it cannot be done."""
+    if isinstance(row, FileRow | TickRow):
+        return _measure_files(row, loop, conditions)
     if isinstance(row, LoopRow):
         count = row.whole(int(row.count * conditions.scale))
         if loop == peers.FLOOR:
@@ -66,6 +79,20 @@ def _measure_in_process(
         f"--core={conditions.server_core}",
     )
     with Child(command, conditions.patience_s) as process:
+        return Sample(**json.loads(process.read()))
+
+
+def _measure_files(row: FileRow | TickRow, library: str, conditions: Conditions) -> Sample:
+    # On any core: most of these libraries move the work to threads of their own, or to the kernel's.
+    command = child.python_command(
+        "suite.file_child", library, f"--row={row.name}", f"--folder={conditions.files}"
+    )
+    if isinstance(row, FileRow):
+        count = row.whole(int(row.count * conditions.scale))
+        repeat = min(conditions.repeat, row.repeat_max)
+        command += [f"--count={count}", f"--repeat={repeat}"]
+    environment = libraries.environment(library)
+    with Child(command, conditions.patience_s, environment) as process:
         return Sample(**json.loads(process.read()))
 
 

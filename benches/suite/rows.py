@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from suite import memory, pipes, primitives, processes, schedule, tasks, threads, timers, trees
+from suite.files.rows import ROWS as _FILE_ROWS
+from suite.files.rows import FileRow, TickRow
 
 #: A sync program is called with the loop, the count and the stopwatch; an async one runs on the loop.
 Program = Callable[..., None] | Callable[..., Awaitable[None]]
@@ -77,7 +79,7 @@ class ServerRow:
     floor: str | None = None
 
 
-Row = LoopRow | MemoryRow | ServerRow
+Row = LoopRow | MemoryRow | ServerRow | FileRow | TickRow
 
 #: Titles of the groups, in the order of the tables, and what one operation is called, and many.
 GROUPS = {
@@ -96,6 +98,8 @@ GROUPS = {
     "datagrams": ("UDP echo", "datagram", "datagrams"),
     "processes": ("Subprocesses", "subprocess", "subprocesses"),
     "pipes": ("Pipes", "MiB", "MiB"),
+    "files": ("Files", "operation", "operations"),
+    "ticks": ("A task that ticks beside files", "tick", "ticks"),
 }
 
 
@@ -317,6 +321,7 @@ _PIPE_ROWS = (
 ROWS: tuple[Row, ...] = (
     *(_LOOP_ROWS + _TREE_ROWS + _MEMORY_ROWS + _ECHO_ROWS + _REPLY_ROWS),
     *(_TLS_ROWS + _HANDSHAKE_ROWS + _UNIX_ROWS + _DATAGRAM_ROWS + _PROCESS_ROWS + _PIPE_ROWS),
+    *_FILE_ROWS,
 )
 
 

@@ -1,10 +1,10 @@
 """Print a run: one table for each group and figure, every loop beside the others, and the footnotes."""
 
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from suite import peers
+from suite.columns import LIBRARY_GROUPS, Columns
 from suite.figures import Figure, Ratio
 from suite.results import Results
 from suite.rows import GROUPS, Row
@@ -63,6 +63,8 @@ _LEFT_AGAIN = _Figures(
 )
 _P50 = _Figures("latency of one {0}, median", "p50_ns", _duration)
 _P99 = _Figures("latency of one {0}, 99 % are below", "p99_ns", _duration)
+_LATE = _Figures("how late one {0} is, 99 % are below", "late_p99_ns", _duration)
+_LATEST = _Figures("how late the latest {0} is", "late_max_ns", _duration, is_compared=False)
 
 #: Those of the groups that do not only have times and rates.
 _TABLES = {
@@ -73,10 +75,11 @@ _TABLES = {
     "handshake": (_CPU, _RATE, _P50, _P99),
     "unix": (_CPU, _RATE, _P50, _P99),
     "datagrams": (_CPU, _RATE, _P50, _P99),
+    "ticks": (_LATE, _LATEST),
 }
 
 
-def render(results: Results, rows: Iterable[Row], loops: list[str]) -> str:
+def render(results: Results, rows: Iterable[Row], loops: Columns, libraries: Columns) -> str:
     """Return all tables as text."""
     rows = list(rows)
     notes: list[str] = []
@@ -87,8 +90,9 @@ def render(results: Results, rows: Iterable[Row], loops: list[str]) -> str:
             continue
         for table in _TABLES.get(group, (_CPU, _RATE)):
             heading = f"{title}: {table.title.format(one, many)}"
-            parts.append(_table(heading, table, results, names, loops, notes))
-    parts.append(_behind(results, rows, loops))
+            columns = libraries if group in LIBRARY_GROUPS else loops
+            parts.append(_table(heading, table, results, names, columns, notes))
+    parts.append(_behind(results, rows, loops, libraries))
     parts.extend(f"[{number}] {note}" for number, note in enumerate(notes, 1))
     return "\n".join(parts)
 
@@ -98,34 +102,43 @@ def _table(
     table: _Figures,
     results: Results,
     names: list[str],
-    loops: list[str],
+    columns: Columns,
     notes: list[str],
 ) -> str:
-    has_floor = any(results.has(name, peers.FLOOR, table.name) for name in names)
-    columns = [*loops, peers.FLOOR] if has_floor else loops
-    floor_title = [f"{peers.SUBJECT} / floor"] if has_floor else []
-    lines = [["", *columns, *floor_title, f"{peers.SUBJECT} / best peer"]]
+    has_floor = any(results.has(name, columns.floor, table.name) for name in names)
+    shown = [name for name in columns.names if name != columns.floor]
+    shown += [columns.floor] if has_floor else []
+    is_compared = {name: table.is_compared and name in columns.names for name in columns.subjects}
+    subjects = [name for name in columns.subjects if is_compared[name]]
+    floor_title = [f"{columns.subject} / {columns.floor}"] if has_floor else []
+    lines = [["", *shown, *floor_title, *[f"{name} / best peer" for name in subjects]]]
     for name in names:
-        if not any(results.has(name, loop, table.name) for loop in columns):
+        if not any(results.has(name, column, table.name) for column in shown):
             continue
-        cells = [_cell(table, results, name, loop, notes) for loop in columns]
+        cells = [_cell(table, results, name, column, notes) for column in shown]
         if has_floor:
-            to_floor = Ratio.to_floor(results, name, table.name)
+            to_floor = Ratio.to_floor(results, name, columns, table.name)
             cells.append(_NONE if to_floor is None else f"{to_floor.median:.2f}")
-        ratio = Ratio.of(results, name, loops, table.name) if table.is_compared else None
-        lines.append([name, *cells, _ratio(ratio)])
-    mean = _geometric_mean(table, results, names, loops)
-    if mean is not None:
-        lines.append(["geometric mean", *[""] * (len(lines[0]) - 2), mean])
+        ratios = [Ratio.of(results, name, columns, table.name, subject) for subject in subjects]
+        lines.append([name, *cells, *map(_ratio, ratios)])
+    means = [_geometric_mean(table, results, names, columns, subject) for subject in subjects]
+    if any(means):
+        lines.append(
+            ["geometric mean", *[""] * (len(lines[0]) - len(means) - 1), *[m or "" for m in means]]
+        )
+    return "\n".join([heading, "", *_aligned(lines, len(subjects)), ""])
+
+
+def _aligned(lines: list[list[str]], ratios: int) -> Iterator[str]:
+    """Yield the lines of a table with their cells below each other: names and ratios begin together, figures end so."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    text = [heading, ""]
+    to_left = {0, *range(len(widths) - ratios, len(widths))}
     for line in lines:
-        first, *middle, last = (
-            cell.ljust(width) if column in {0, len(line) - 1} else cell.rjust(width)
+        cells = (
+            cell.ljust(width) if column in to_left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
-        text.append("   ".join((first, *middle, last)).rstrip())
-    return "\n".join([*text, ""])
+        yield "   ".join(cells).rstrip()
 
 
 def _cell(table: _Figures, results: Results, row: str, loop: str, notes: list[str]) -> str:
@@ -160,30 +173,37 @@ def _ratio(ratio: Ratio | None) -> str:
 
 
 def _geometric_mean(
-    table: _Figures, results: Results, names: list[str], loops: list[str]
+    table: _Figures, results: Results, names: list[str], columns: Columns, subject: str
 ) -> str | None:
-    """Return the mean of the last column of a table; None where it has not two figures."""
-    found = [Ratio.of(results, name, loops, table.name) for name in names if table.is_compared]
+    """Return the mean of a column of ratios; None where it has not two figures."""
+    found = [Ratio.of(results, name, columns, table.name, subject) for name in names]
     ratios = [ratio.median for ratio in found if ratio is not None]
     return f"{statistics.geometric_mean(ratios):.2f}" if len(ratios) > 1 else None
 
 
-def _behind(results: Results, rows: list[Row], loops: list[str]) -> str:
-    """List the rows in which the subject is not ahead, by CPU time, by the clock or by memory."""
+def _behind(results: Results, rows: list[Row], loops: Columns, libraries: Columns) -> str:
+    """List the rows in which what is ours is not ahead, by CPU time, by the clock, by memory or by ticks."""
+    figures = {
+        "CPU time": "cpu_ns",
+        "the clock": "wall_ns",
+        "memory": "waiting_bytes",
+        "the ticks": "late_p99_ns",
+    }
     lines = []
     for row in rows:
-        ratios = {
-            "CPU time": Ratio.of(results, row.name, loops, "cpu_ns"),
-            "the clock": Ratio.of(results, row.name, loops, "wall_ns"),
-            "memory": Ratio.of(results, row.name, loops, "waiting_bytes"),
-        }
-        behind = [
-            f"by {what} {_ratio(ratio)}"
-            for what, ratio in ratios.items()
-            if ratio is not None and ratio.median < 1
-        ]
-        if behind:
-            lines.append(f"  {row.group}: {row.name}: {', '.join(behind)}")
+        columns = libraries if row.group in LIBRARY_GROUPS else loops
+        for subject in columns.subjects:
+            ratios = {
+                what: Ratio.of(results, row.name, columns, name, subject)
+                for what, name in figures.items()
+            }
+            behind = [
+                f"by {what} {_ratio(ratio)}"
+                for what, ratio in ratios.items()
+                if ratio is not None and ratio.median < 1
+            ]
+            if behind:
+                lines.append(f"  {row.group}: {row.name}, {subject}: {', '.join(behind)}")
     if not lines:
         return ""
-    return "\n".join([f"Rows in which {peers.SUBJECT} is behind the best peer:", *lines, ""])
+    return "\n".join(["Rows in which aioxide is behind the best peer:", *lines, ""])
