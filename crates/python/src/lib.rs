@@ -15,6 +15,7 @@ mod count;
 mod deque;
 mod errors;
 mod event_loop;
+mod files;
 mod future;
 mod handle;
 mod joint;
@@ -49,6 +50,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     module.add_class::<clock::VirtualClock>()?;
     module.add_class::<event_loop::EventLoop>()?;
+    module.add_class::<files::ForeignFiles>()?;
     module.add_class::<future::Future>()?;
     module.add_class::<future::FutureIter>()?;
     module.add_class::<handle::Handle>()?;
@@ -90,6 +92,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<transports::tls::Tls>()?;
     module.add_function(wrap_pyfunction!(accepting::accept, module)?)?;
     module.add_function(wrap_pyfunction!(build_info, module)?)?;
+    module.add_function(wrap_pyfunction!(files::file_backend, module)?)?;
     module.add_function(wrap_pyfunction!(routine::native_function, module)?)?;
     module.add_function(wrap_pyfunction!(task::registered_tasks, module)?)?;
     module.add_function(wrap_pyfunction!(future::future_add_to_awaited_by, module)?)?;

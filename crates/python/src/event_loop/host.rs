@@ -88,6 +88,7 @@ impl Host for Running<'_, '_> {
     }
 
     fn collect_inbox(&self) -> PyResult<()> {
+        EventLoop::collect_files(self.0)?;
         let inbox = &self.event_loop().mailbox.inbox;
         if !inbox.has_post() {
             return Ok(());
@@ -114,6 +115,7 @@ impl Host for Running<'_, '_> {
         waker.announce_sleep();
         // The last look: whoever fills a queue after this sees that the loop sleeps, and rings.
         let has_work = event_loop.mailbox.inbox.has_post()
+            || event_loop.has_file_work(self.py())
             || event_loop.with(self.py(), |state| {
                 let queues = &state.queues;
                 !queues.ready.is_empty() || queues.is_stopping || !state.unflushed.is_empty()
@@ -151,7 +153,7 @@ impl Host for Running<'_, '_> {
                 let _refused = state.sources.drop_orphans();
             }
         });
-        Ok(())
+        EventLoop::collect_files(self.0)
     }
 
     #[inline]
@@ -188,7 +190,7 @@ impl Host for Running<'_, '_> {
             // A protocol that is told to go on may write again: nothing may be held while the loop sleeps.
             let unflushed = event_loop.with(py, |state| std::mem::take(&mut state.unflushed));
             if unflushed.is_empty() {
-                return result;
+                return result.and(EventLoop::flush_files(self.0));
             }
             EventLoop::leave_stage(self.0);
             for stream in &unflushed {
@@ -201,17 +203,20 @@ impl Host for Running<'_, '_> {
 
 impl Running<'_, '_> {
     fn schedule_watchers(&self, watchers: Watchers<Watcher>) {
-        let reader = watchers.reader.map(|watcher| match watcher {
-            Watcher::Handle(queued) => Work::Callback(queued.into_handle()),
-            Watcher::Stream(stream) => Work::Read(stream),
-            Watcher::Datagrams(endpoint) => Work::Receive(endpoint),
-            Watcher::Wait(wait) => Work::Ready(wait),
+        let reader = watchers.reader.and_then(|watcher| match watcher {
+            Watcher::Handle(queued) => Some(Work::Callback(queued.into_handle())),
+            Watcher::Stream(stream) => Some(Work::Read(stream)),
+            Watcher::Datagrams(endpoint) => Some(Work::Receive(endpoint)),
+            Watcher::Wait(wait) => Some(Work::Ready(wait)),
+            // Collected after all events.
+            Watcher::Files => None,
         });
-        let writer = watchers.writer.map(|watcher| match watcher {
-            Watcher::Handle(queued) => Work::Callback(queued.into_handle()),
-            Watcher::Stream(stream) => Work::Write(stream),
-            Watcher::Datagrams(endpoint) => Work::Send(endpoint),
-            Watcher::Wait(wait) => Work::Ready(wait),
+        let writer = watchers.writer.and_then(|watcher| match watcher {
+            Watcher::Handle(queued) => Some(Work::Callback(queued.into_handle())),
+            Watcher::Stream(stream) => Some(Work::Write(stream)),
+            Watcher::Datagrams(endpoint) => Some(Work::Send(endpoint)),
+            Watcher::Wait(wait) => Some(Work::Ready(wait)),
+            Watcher::Files => None,
         });
         for work in reader.into_iter().chain(writer) {
             self.event_loop().schedule(self.py(), work);

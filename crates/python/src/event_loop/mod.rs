@@ -27,6 +27,7 @@ use crate::alarm::Alarm;
 use crate::clock::{LoopClock, VirtualClock};
 use crate::contexts::Contexts;
 use crate::errors::os_error;
+use crate::files::Service;
 use crate::future::Callback;
 use crate::handle::{Call, Handle, Queued};
 use crate::joint::Due;
@@ -41,6 +42,7 @@ use crate::transports::stream::Stream;
 
 mod blocking;
 mod executors;
+mod files;
 mod host;
 mod inspection;
 mod replaced_time;
@@ -123,6 +125,8 @@ pub(crate) enum Watcher {
     Datagrams(Py<DatagramEndpoint>),
     /// A `sock_*` operation; told once.
     Wait(Py<Wait>),
+    /// The ring of the loop's file operations.
+    Files,
 }
 
 impl Watcher {
@@ -131,7 +135,7 @@ impl Watcher {
         match self {
             Self::Stream(stream) => Some(&stream.get().owned),
             Self::Datagrams(endpoint) => Some(&endpoint.get().owned),
-            Self::Handle(_) | Self::Wait(_) => None,
+            Self::Handle(_) | Self::Wait(_) | Self::Files => None,
         }
     }
 
@@ -141,6 +145,7 @@ impl Watcher {
             Self::Stream(stream) => Self::Stream(stream.clone_ref(py)),
             Self::Datagrams(endpoint) => Self::Datagrams(endpoint.clone_ref(py)),
             Self::Wait(wait) => Self::Wait(wait.clone_ref(py)),
+            Self::Files => Self::Files,
         }
     }
 }
@@ -200,6 +205,8 @@ pub(crate) struct EventLoop {
     task_factory: Guarded<Option<Py<PyAny>>>,
     /// What `run_in_executor(None, …)` uses, once there is one.
     default_executor: Guarded<Option<executors::DefaultExecutor>>,
+    /// The file operations. Made when a file is first used.
+    files: Guarded<Option<Arc<Service>>>,
     /// Debug mode only: the handle that is being called.
     current_handle: Guarded<Option<Py<Handle>>>,
     /// What asyncio has been told of the current task.
@@ -212,6 +219,8 @@ pub(crate) struct EventLoop {
     slow_callback_duration: Guarded<f64>,
     /// Whether somebody has replaced `time`, by which timers then go.
     is_time_replaced: AtomicBool,
+    /// Whether there are file operations, so that turns have to look.
+    has_files: AtomicBool,
     is_debug: AtomicBool,
     is_closed: AtomicBool,
     /// Whether the default executor was shut down, so that it takes no more calls.
@@ -388,12 +397,14 @@ impl EventLoop {
             contexts: Contexts::new(),
             task_factory: Guarded::new(None),
             default_executor: Guarded::new(None),
+            files: Guarded::new(None),
             current_handle: Guarded::new(None),
             current_task: Guarded::new(Said::Nothing),
             schedules_natively: Guarded::new(None),
             is_plain: Guarded::new(None),
             slow_callback_duration: Guarded::new(0.1),
             is_time_replaced: AtomicBool::new(false),
+            has_files: AtomicBool::new(false),
             is_debug: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             is_executor_shut_down: AtomicBool::new(false),
@@ -503,6 +514,7 @@ impl EventLoop {
         // that closes its copy of the loop takes nothing from its parent.
         self.reactor.close();
         self.mailbox.waker.bell().close();
+        self.close_files(py);
         self.release_everything(py);
         drop(self.scratch.replace(py, None));
         drop(self.spare.replace(py, Vec::new()));
@@ -524,6 +536,9 @@ impl EventLoop {
             })
             .unwrap_or(Ok(()))?;
         self.contexts.traverse(visit)?;
+        self.files
+            .visit(|files| files.as_ref().map_or(Ok(()), |files| files.traverse(visit)))
+            .unwrap_or(Ok(()))?;
         self.state
             .visit(|state| state.traverse(visit))
             .unwrap_or(Ok(()))
@@ -560,6 +575,7 @@ impl State {
                 Watcher::Stream(stream) => visit.call(stream)?,
                 Watcher::Datagrams(endpoint) => visit.call(endpoint)?,
                 Watcher::Wait(wait) => visit.call(wait)?,
+                Watcher::Files => {}
             }
         }
         self.unflushed

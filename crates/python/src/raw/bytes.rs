@@ -26,7 +26,7 @@ pub(crate) fn bytes_filled(
     let length =
         ffi::Py_ssize_t::try_from(length_max).map_err(|_too_large| PyMemoryError::new_err(()))?;
     // SAFETY: a null source makes an uninitialised object of that length, or sets an error.
-    let mut object = unsafe { ffi::PyBytes_FromStringAndSize(std::ptr::null(), length) };
+    let object = unsafe { ffi::PyBytes_FromStringAndSize(std::ptr::null(), length) };
     if object.is_null() {
         return Err(PyErr::fetch(py));
     }
@@ -35,18 +35,30 @@ pub(crate) fn bytes_filled(
     // SAFETY: that memory belongs to `object`, which nobody else has seen, for `length_max` bytes.
     let memory =
         unsafe { std::slice::from_raw_parts_mut(start.cast::<MaybeUninit<u8>>(), length_max) };
-    let written =
-        ffi::Py_ssize_t::try_from(fill(memory)).map_or(length, |written| written.min(length));
-    if written < length {
+    let written = fill(memory).min(length_max);
+    // SAFETY: `object` is an object and the reference is ours.
+    let bytes = unsafe { Bound::from_owned_ptr(py, object) };
+    // SAFETY: made by PyBytes_FromStringAndSize above.
+    shrunk(unsafe { bytes.cast_into_unchecked::<PyBytes>() }, written)
+}
+
+/// Cuts a bytes object that nobody else has seen to its first `length` bytes, which must have been written.
+pub(super) fn shrunk(bytes: Bound<'_, PyBytes>, length: usize) -> PyResult<Bound<'_, PyBytes>> {
+    let py = bytes.py();
+    let mut object = bytes.into_ptr();
+    // SAFETY: it is a bytes object.
+    let size = unsafe { ffi::PyBytes_Size(object) };
+    let wanted = ffi::Py_ssize_t::try_from(length).map_or(size, |length| length.min(size));
+    if wanted < size {
         // SAFETY: `object` has one reference, ours; on failure it is freed and becomes null.
-        let resized = unsafe { _PyBytes_Resize(&raw mut object, written) };
+        let resized = unsafe { _PyBytes_Resize(&raw mut object, wanted) };
         if resized != 0 {
             return Err(PyErr::fetch(py));
         }
     }
     // SAFETY: `object` is an object and the reference is ours.
     let bytes = unsafe { Bound::from_owned_ptr(py, object) };
-    // SAFETY: made by PyBytes_FromStringAndSize above.
+    // SAFETY: it has been a bytes object all along.
     Ok(unsafe { bytes.cast_into_unchecked::<PyBytes>() })
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod coroutine_slots;
 #[cfg(Py_3_14)]
 pub(crate) mod current_task;
 pub(crate) mod fastcall;
+pub(crate) mod file_memory;
 pub(crate) mod frame;
 pub(crate) mod function;
 pub(crate) mod guarded;

@@ -1,0 +1,113 @@
+//! The loop's file operations: made when a file is first used, begun at the end of a turn, collected in the next.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use aioxide_engine::sources::Direction;
+use pyo3::prelude::*;
+
+use super::{EventLoop, Trust, Watcher};
+use crate::errors::os_error;
+use crate::files::{self, Service};
+
+impl EventLoop {
+    /// The file operations of the loop.
+    ///
+    /// # Errors
+    /// `RuntimeError` on a closed loop; `OSError` if the environment asks for a ring that the system
+    /// refuses, `ValueError` if it asks for something unknown.
+    pub(crate) fn files(slf: &Bound<'_, Self>) -> PyResult<Arc<Service>> {
+        let py = slf.py();
+        let service = slf.get().files.with(py, |service| service.clone());
+        match service {
+            Some(service) if !service.is_inherited(py) => Ok(service),
+            inherited => {
+                slf.get().check_closed()?;
+                slf.get().drop_inherited_files(py, inherited);
+                Self::make_files(slf)
+            }
+        }
+    }
+
+    fn make_files(slf: &Bound<'_, Self>) -> PyResult<Arc<Service>> {
+        let py = slf.py();
+        let event_loop = slf.get();
+        let mailbox = Arc::clone(&event_loop.mailbox);
+        let wake = Arc::new(move || mailbox.waker.wake());
+        let service = Service::new(py, files::choice()?, wake)?;
+        if let Some(source) = service.source(py) {
+            let (reader, watcher) = (Direction::Read, Watcher::Files);
+            let watched = event_loop.watch(py, source, reader, watcher, Trust::Nothing);
+            drop(watched.map_err(|errno| os_error(py, errno))?);
+        }
+        drop(event_loop.files.replace(py, Some(Arc::clone(&service))));
+        event_loop.has_files.store(true, Ordering::Relaxed);
+        Ok(service)
+    }
+
+    /// In a forked child: gives up what is its parent's.
+    fn drop_inherited_files(&self, py: Python<'_>, inherited: Option<Arc<Service>>) {
+        let Some(service) = inherited else { return };
+        if let Some(source) = service.source(py) {
+            drop(self.with(py, |state| state.sources.forget(source)));
+        }
+        for _ in 0..service.in_flight(py) {
+            self.clock.release();
+        }
+        service.close(py);
+    }
+
+    /// Notes that an operation has been submitted: time does not pass before it is complete.
+    pub(crate) fn note_file_operation(&self) {
+        self.clock.hold();
+    }
+
+    /// Whether there is something to collect or to flush.
+    #[inline]
+    pub(super) fn has_file_work(&self, py: Python<'_>) -> bool {
+        if !self.has_files.load(Ordering::Relaxed) {
+            return false;
+        }
+        let service = self.files.with(py, |service| service.clone());
+        service.is_some_and(|service| service.has_work(py))
+    }
+
+    /// Tells those who wait for what is complete.
+    pub(super) fn collect_files(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        if !slf.get().has_file_work(py) {
+            return Ok(());
+        }
+        let service = slf.get().files.with(py, |service| service.clone());
+        let Some(service) = service else {
+            return Ok(());
+        };
+        Self::leave_stage(slf);
+        let (count, result) = service.collect(py);
+        for _ in 0..count {
+            slf.get().clock.release();
+        }
+        result
+    }
+
+    /// Begins what the turn has submitted, and collects what could be answered at once.
+    pub(super) fn flush_files(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        if !slf.get().has_file_work(py) {
+            return Ok(());
+        }
+        let service = slf.get().files.with(py, |service| service.clone());
+        if let Some(service) = service {
+            service.flush(py);
+        }
+        Self::collect_files(slf)
+    }
+
+    /// Ends all file operations.
+    pub(super) fn close_files(&self, py: Python<'_>) {
+        self.has_files.store(false, Ordering::Relaxed);
+        if let Some(service) = self.files.replace(py, None) {
+            service.close(py);
+        }
+    }
+}
