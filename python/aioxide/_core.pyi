@@ -29,6 +29,7 @@ __all__ = [
     "Event",
     "EventLoop",
     "FlowControlMixin",
+    "ForeignFiles",
     "Future",
     "FutureIter",
     "Handle",
@@ -66,6 +67,7 @@ __all__ = [
     "__version__",
     "accept",
     "build_info",
+    "file_backend",
     "future_add_to_awaited_by",
     "future_discard_from_awaited_by",
     "native_function",
@@ -78,6 +80,7 @@ def accept(
     listener: socket.socket, family: int, kind: int, proto: int
 ) -> tuple[socket.socket, Any] | None: ...
 def build_info() -> dict[str, str]: ...
+def file_backend() -> str: ...
 def native_function(template: Callable[..., Any]) -> Callable[..., Any]: ...
 def registered_tasks() -> list[asyncio.Task[Any]]: ...
 def future_add_to_awaited_by(fut: asyncio.Future[Any], waiter: asyncio.Future[Any], /) -> None: ...
@@ -660,6 +663,10 @@ class JobQueue:
     def is_inherited(self) -> bool: ...
     def close(self) -> None: ...
     def cancel_all(self) -> None: ...
+
+@final
+class ForeignFiles:
+    """The file operations of a loop that is not ours."""
 
 @final
 class Worker:

@@ -21,6 +21,7 @@ def describe() -> str:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "extension": f"{build['version']} for {build['target']}",
         "waits with": build["backend"],
+        "files": _file_backend(),
         "tasks, futures": f"{asyncio.Task.__module__}.Task, {asyncio.Future.__module__}.Future",
     }
     facts |= {
@@ -34,6 +35,14 @@ def describe() -> str:
     }
     width = max(map(len, facts)) + 2
     return "".join(f"{name:<{width}}{value}\n" for name, value in facts.items())
+
+
+def _file_backend() -> str:
+    """Say how files are served, or why they cannot be as the environment asks."""
+    try:
+        return _core.file_backend()
+    except (OSError, ValueError) as error:
+        return str(error)
 
 
 def _methods_by_origin() -> dict[str, list[str]]:

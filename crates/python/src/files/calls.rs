@@ -7,7 +7,7 @@ use aioxide_engine::files::{Operation, Place, Value};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyInt};
+use pyo3::types::{PyBool, PyDict, PyInt, PyTuple};
 use rustix::fs::{AtFlags, Mode, RenameFlags, StatxFlags};
 
 use super::names::{Directory, Named};
@@ -136,12 +136,18 @@ fn stat_of(place: Place, follows: bool) -> FileOperation {
 
 fn unlink<'py>(given: &Given<'_, 'py>) -> PyResult<Option<Request<'py>>> {
     let flags = AtFlags::empty();
-    Ok(on(given.place(0, 1)?, |place| Operation::Unlink { place, flags }))
+    Ok(on(given.place(0, 1)?, |place| Operation::Unlink {
+        place,
+        flags,
+    }))
 }
 
 fn rmdir<'py>(given: &Given<'_, 'py>) -> PyResult<Option<Request<'py>>> {
     let flags = AtFlags::REMOVEDIR;
-    Ok(on(given.place(0, 1)?, |place| Operation::Unlink { place, flags }))
+    Ok(on(given.place(0, 1)?, |place| Operation::Unlink {
+        place,
+        flags,
+    }))
 }
 
 fn mkdir<'py>(given: &Given<'_, 'py>) -> PyResult<Option<Request<'py>>> {
@@ -151,7 +157,10 @@ fn mkdir<'py>(given: &Given<'_, 'py>) -> PyResult<Option<Request<'py>>> {
     });
     let Some(mode) = mode else { return Ok(None) };
     let mode = Mode::from_raw_mode(mode);
-    Ok(on(given.place(0, 2)?, |place| Operation::MakeDirectory { place, mode }))
+    Ok(on(given.place(0, 2)?, |place| Operation::MakeDirectory {
+        place,
+        mode,
+    }))
 }
 
 /// The two files of a call.
@@ -159,7 +168,8 @@ fn both<'py>(
     given: &Given<'_, 'py>,
     operation: impl FnOnce(Place, Place) -> FileOperation,
 ) -> PyResult<Option<Request<'py>>> {
-    let (Some((from, source)), Some((to, target))) = (given.place(0, 2)?, given.place(1, 3)?) else {
+    let (Some((from, source)), Some((to, target))) = (given.place(0, 2)?, given.place(1, 3)?)
+    else {
         return Ok(None);
     };
     Ok(Some(Request {
@@ -281,7 +291,9 @@ impl Calling {
         let (mut positional, named) = (vec![function], PyDict::new(py));
         for (which, (name, value)) in self.call.parameters.iter().zip(&self.arguments).enumerate() {
             match value {
-                Some(value) if which < self.call.required => positional.push(value.bind(py).clone()),
+                Some(value) if which < self.call.required => {
+                    positional.push(value.bind(py).clone())
+                }
                 Some(value) => named.set_item(name, value)?,
                 None => {}
             }
@@ -289,7 +301,7 @@ impl Calling {
         let partial = py
             .import("functools")?
             .getattr("partial")?
-            .call(pyo3::types::PyTuple::new(py, positional)?, Some(&named))?;
+            .call(PyTuple::new(py, positional)?, Some(&named))?;
         let request = (py.None(), partial);
         let future = running_loop(py)?.call_method1(intern!(py, "run_in_executor"), request)?;
         self.stage = Stage::Thread;
@@ -340,7 +352,9 @@ impl Routine for Calling {
     }
 
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.arguments.iter().try_for_each(|argument| visit.call(argument))?;
+        self.arguments
+            .iter()
+            .try_for_each(|argument| visit.call(argument))?;
         match &self.stage {
             Stage::Under(pending, names) => {
                 pending.traverse(visit)?;

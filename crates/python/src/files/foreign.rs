@@ -72,7 +72,10 @@ impl ForeignFiles {
     }
 
     /// Has the loop, in its next turn, begin what has been submitted.
-    pub(super) fn arrange_flush(slf: &Bound<'_, Self>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
+    pub(super) fn arrange_flush(
+        slf: &Bound<'_, Self>,
+        event_loop: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         let py = slf.py();
         if slf.get().is_flush_arranged.replace(py, true) {
             return Ok(());
@@ -87,7 +90,10 @@ impl ForeignFiles {
 fn all(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static ALL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let all = ALL.get_or_try_init(py, || {
-        let all = py.import("weakref")?.getattr("WeakKeyDictionary")?.call0()?;
+        let all = py
+            .import("weakref")?
+            .getattr("WeakKeyDictionary")?
+            .call0()?;
         Ok::<_, PyErr>(all.unbind())
     })?;
     Ok(all.bind(py))

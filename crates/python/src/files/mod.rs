@@ -1,8 +1,8 @@
 //! Files: what a loop does with the file system without waiting for it.
 //!
 //! The engine has the operations (`aioxide_engine::files`): on the spot, by the loop's io_uring, or on threads. Here they
-//! meet Python: [`service`] is the operations of one loop, whichever loop it is, [`pending`] one of them under
-//! way, [`calls`] those that are functions of their own, on names.
+//! meet Python: `service` is the operations of one loop, whichever loop it is, `pending` one of them under
+//! way, `calls` those that are functions of their own, on names.
 
 mod calls;
 mod foreign;
@@ -17,7 +17,6 @@ use pyo3::prelude::*;
 
 pub(crate) use calls::FUNCTIONS;
 pub(crate) use foreign::ForeignFiles;
-pub(crate) use pending::Pending;
 pub(crate) use service::Service;
 
 use crate::errors::os_error;

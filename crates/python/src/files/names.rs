@@ -73,9 +73,4 @@ impl Directory {
             path,
         }
     }
-
-    /// Whether it is the working directory.
-    pub(super) fn is_working(&self) -> bool {
-        self.0.is_none()
-    }
 }

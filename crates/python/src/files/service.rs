@@ -113,15 +113,15 @@ impl Service {
 
     /// How many operations have been submitted and not collected.
     pub(crate) fn in_flight(&self, py: Python<'_>) -> usize {
-        self.desk.with(py, |desk| {
-            desk.as_ref().map_or(0, |desk| desk.slots.len())
-        })
+        self.desk
+            .with(py, |desk| desk.as_ref().map_or(0, |desk| desk.slots.len()))
     }
 
     /// The descriptor that is readable when there is something to collect.
     pub(crate) fn source(&self, py: Python<'_>) -> Option<RawFd> {
-        self.desk
-            .with(py, |desk| desk.as_ref().and_then(|desk| desk.files.source()))
+        self.desk.with(py, |desk| {
+            desk.as_ref().and_then(|desk| desk.files.source())
+        })
     }
 
     /// Whether it was made by a parent process.

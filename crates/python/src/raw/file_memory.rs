@@ -17,27 +17,23 @@ use super::bytes;
 /// Something of Python's that may have to be let go of on a thread that Python does not know: it is attached for
 /// that, or the thing is leaked when the interpreter goes down.
 #[derive(Debug)]
-struct Held<T>(ManuallyDrop<T>);
+struct Held<T>(Option<T>);
 
 impl<T> Held<T> {
     fn new(value: T) -> Self {
-        Self(ManuallyDrop::new(value))
+        Self(Some(value))
     }
 
-    fn into_inner(mut self) -> T {
-        // SAFETY: `self` is forgotten in the next line, so that nobody sees the value again.
-        let value = unsafe { ManuallyDrop::take(&mut self.0) };
-        std::mem::forget(self);
-        value
+    fn into_inner(mut self) -> Option<T> {
+        self.0.take()
     }
 }
 
 impl<T> Drop for Held<T> {
     fn drop(&mut self) {
-        Python::try_attach(|_py| {
-            // SAFETY: dropped once, here, and not used afterwards.
-            unsafe { ManuallyDrop::drop(&mut self.0) }
-        });
+        let Some(value) = self.0.take() else { return };
+        let value = ManuallyDrop::new(value);
+        Python::try_attach(|_py| drop(ManuallyDrop::into_inner(value)));
     }
 }
 
@@ -147,7 +143,10 @@ impl FreshBytes {
         if filled == 0 {
             return Ok(PyBytes::new(py, b""));
         }
-        bytes::shrunk(self.object.into_inner().into_bound(py), filled)
+        match self.object.into_inner() {
+            Some(object) => bytes::shrunk(object.into_bound(py), filled),
+            None => Ok(PyBytes::new(py, b"")),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod coroutine_slots;
 #[cfg(Py_3_14)]
 pub(crate) mod current_task;
 pub(crate) mod fastcall;
+#[expect(dead_code, reason = "files that are read and written come next")]
 pub(crate) mod file_memory;
 pub(crate) mod frame;
 pub(crate) mod function;
