@@ -10,11 +10,12 @@
 Every name of asyncio's is here, and means something native or the stdlib's own object. Importing this package
 changes nothing in asyncio itself. `install` does, and so does `python -m aioxide program.py`.
 
-What a type checker knows of these names stands in `__init__.pyi`.
+`aioxide.files` is for what asyncio has not. What a type checker knows of these names stands in `__init__.pyi`.
 """
 
 import asyncio
 import sys
+from importlib import import_module
 
 from aioxide._core import Future, Task, VirtualClock, __version__
 from aioxide.event_loop import EventLoop
@@ -49,6 +50,8 @@ reflect(sys.modules[__name__])
 
 def __getattr__(name: str) -> object:
     """Find a name of asyncio's when it is first asked for: natives are imported no sooner."""
+    if name == "files":
+        return import_module("aioxide.files")
     if name == "EventLoopPolicy" and name in __all__:
         # Made only for those who ask for it by name, as Python deprecates policies.
         from aioxide.policy import EventLoopPolicy

@@ -61,6 +61,7 @@ from asyncio.threads import *
 from asyncio.timeouts import *
 from asyncio.transports import *
 
+from aioxide import files as files
 from aioxide._core import VirtualClock as VirtualClock
 from aioxide._core import __version__ as __version__
 from aioxide.event_loop import EventLoop as EventLoop

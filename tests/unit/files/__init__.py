@@ -1,0 +1,1 @@
+"""`aioxide.files` beside the blocking functions that it stands for."""
