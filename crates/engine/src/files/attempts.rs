@@ -9,11 +9,12 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, StatxFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, Statx, StatxFlags};
 use rustix::io::Errno;
 
 use super::file::File;
-use super::operation::At;
+use super::mounts;
+use super::operation::{At, Place};
 use crate::sockets::Attempt;
 use crate::sys::attempts;
 
@@ -127,9 +128,41 @@ fn is_plain(stat: &Stat) -> Result<(), Errno> {
 }
 
 /// What an open file is, as far as this machine knows without asking another.
-pub fn try_stat(file: &File) -> Result<rustix::fs::Statx, Errno> {
+pub fn try_stat(file: &File) -> Result<Statx, Errno> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
     file.with(|fd| rustix::fs::statx(fd, c"", flags, StatxFlags::BASIC_STATS))
+}
+
+/// What the file of a name is, if its file system asks no other machine, and the name is in the cache of names.
+///
+/// `flags` are `AT_SYMLINK_NOFOLLOW` or nothing. A ring has one of the kernel's threads ask, which costs ten times as much.
+pub fn try_stat_of(place: &Place, flags: AtFlags) -> Result<Attempt<Statx>, Errno> {
+    if NO_OPENS.load(Ordering::Relaxed) || place.path.is_empty() {
+        return Ok(Attempt::WouldBlock);
+    }
+    let lease = place.directory.as_ref().map(File::lend).transpose()?;
+    let directory = lease.as_ref().map_or(CWD, |lease| lease.as_fd());
+    let mut access = OFlags::PATH;
+    access.set(OFlags::NOFOLLOW, flags.contains(AtFlags::SYMLINK_NOFOLLOW));
+    let look = match open_cached(directory, &place.path, access) {
+        Ok(look) => look,
+        // What the walk along the path has found is true of any call.
+        Err(
+            errno @ (Errno::NOENT
+            | Errno::NOTDIR
+            | Errno::ACCESS
+            | Errno::LOOP
+            | Errno::NAMETOOLONG),
+        ) => return Err(errno),
+        // The others are of this call: no descriptor is free, the kernel does not know it, it would have to wait.
+        Err(_) => return Ok(Attempt::WouldBlock),
+    };
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    let mask = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
+    match rustix::fs::statx(&look, c"", flags, mask) {
+        Ok(stat) if mounts::is_local(&stat) => Ok(Attempt::Done(stat)),
+        _ => Ok(Attempt::WouldBlock),
+    }
 }
 
 /// Lets a test's refusals be no other test's.

@@ -49,6 +49,7 @@ mod backend;
 pub(crate) mod copying;
 pub(crate) mod driver;
 pub(crate) mod file;
+mod mounts;
 pub(crate) mod operation;
 mod progress;
 mod service;
@@ -58,7 +59,7 @@ mod threads;
 mod tests;
 
 pub use crate::sys::memory::Memory;
-pub use attempts::{try_open, try_read, try_stat, try_write};
+pub use attempts::{try_open, try_read, try_stat, try_stat_of, try_write};
 pub use backend::{Backend, Choice};
 pub use file::File;
 pub use operation::{

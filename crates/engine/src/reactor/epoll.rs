@@ -111,7 +111,10 @@ impl Reactor for Epoll {
             Ok(())
         });
         match polled {
-            Err(Errno::INTR) => Ok(()),
+            Err(Errno::INTR) => {
+                events.push(Event::INTERRUPTION);
+                Ok(())
+            }
             result => result,
         }
     }

@@ -57,6 +57,16 @@ pub struct Event {
     pub writable: bool,
 }
 
+impl Event {
+    /// The wait has ended before its time, and for no source's sake. A signal does that, and the kernel when it has
+    /// work for the thread, as an io_uring gives it: nobody may conclude that nothing was to happen.
+    pub const INTERRUPTION: Self = Self {
+        token: Token(u64::MAX),
+        readable: false,
+        writable: false,
+    };
+}
+
 /// Watches file descriptors, level-triggered. Registration may come from any thread, also during a poll.
 pub trait Reactor: Send + Sync {
     /// Starts to watch `fd`. Fails with `EXIST` if it is watched already.
@@ -70,6 +80,6 @@ pub trait Reactor: Send + Sync {
     /// Waits for events and puts them into `events`, which is emptied first.
     ///
     /// `timeout` is rounded up, never down; `None` waits without end. A signal ends the wait with
-    /// no events and no error.
+    /// an [`INTERRUPTION`](Event::INTERRUPTION) and no error.
     fn poll(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> Result<(), Errno>;
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use aioxide_engine::clock::{Calm, Clock, Instant, Rest};
 use aioxide_engine::reactor::{Event, Reactor};
-use aioxide_engine::sources::{Direction, Watchers};
+use aioxide_engine::sources::{Direction, TOKEN_RESERVED_MIN, Watchers};
 use aioxide_engine::turn::{self, Exit, Host, Queues};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use rustix::io::Errno;
 
-use super::{BELL, EventLoop, Watcher, Work};
+use super::{EventLoop, Watcher, Work};
 use crate::errors::os_error;
 use crate::future::Callback;
 use crate::handle::{Call, Handle};
@@ -121,7 +121,9 @@ impl Host for Running<'_, '_> {
                 !queues.ready.is_empty() || queues.is_stopping || !state.unflushed.is_empty()
             });
         let polled = if has_work {
-            self.poll(events)
+            let polled = self.poll(events);
+            events.push(Event::INTERRUPTION);
+            polled
         } else {
             let reactor = &*event_loop.reactor;
             // Outside of a turn nothing is held back: what another thread writes now goes out now.
@@ -139,7 +141,7 @@ impl Host for Running<'_, '_> {
         EventLoop::leave_stage(self.0);
         let py = self.py();
         py.check_signals()?;
-        for event in events.iter().filter(|event| event.token != BELL) {
+        for event in events.iter().filter(|event| is_of_source(event)) {
             let watchers = self.event_loop().with(py, |state| {
                 state
                     .sources
@@ -199,6 +201,11 @@ impl Host for Running<'_, '_> {
             }
         }
     }
+}
+
+/// Whether an event is of a source: not of the bell, and not an interruption.
+fn is_of_source(event: &Event) -> bool {
+    event.token.0 < TOKEN_RESERVED_MIN
 }
 
 impl Running<'_, '_> {

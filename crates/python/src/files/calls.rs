@@ -3,12 +3,14 @@
 //! What is out of the ordinary, such as a number in the place of a path, or a path with a null in it, goes to the
 //! function of `os` itself, in a thread: it knows what to do with it, and how to refuse it.
 
-use aioxide_engine::files::{Operation, Place, Value};
+use aioxide_engine::files::{Operation, Place, Value, try_stat_of};
+use aioxide_engine::sockets::Attempt;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyTuple};
 use rustix::fs::{AtFlags, Mode, RenameFlags, StatxFlags};
+use rustix::io::Errno;
 
 use super::names::{Directory, Named};
 use super::pending::Pending;
@@ -275,6 +277,13 @@ impl Calling {
         let Some(request) = (self.call.prepare)(&given)? else {
             return self.call_os(py);
         };
+        if let Operation::Stat { place, flags, .. } = &request.operation {
+            match try_stat_of(place, *flags) {
+                Ok(Attempt::Done(stat)) => return stat_result(py, &stat).map(Progress::Return),
+                Ok(Attempt::WouldBlock) => {}
+                Err(errno) => return Err(error_of(py, errno, &request.names)),
+            }
+        }
         let names = request.names.into_iter().map(Bound::unbind).collect();
         let pending = Pending::begin(py, request.operation)?;
         let future = pending.wait(py)?;
@@ -318,11 +327,19 @@ fn finish<'py>(
     match completion.result {
         Ok(Value::Stat(stat)) => stat_result(py, &stat),
         Ok(_) => Ok(py.None().into_bound(py)),
-        Err(errno) => Err(match names {
-            [name] => file_error(errno, name.bind(py)),
-            [from, to] => files_error(errno, from.bind(py), to.bind(py)),
-            _ => os_error(py, errno),
-        }),
+        Err(errno) => {
+            let names: Vec<_> = names.iter().map(|name| name.bind(py).clone()).collect();
+            Err(error_of(py, errno, &names))
+        }
+    }
+}
+
+/// The exception for `errno`, about the files of these names.
+fn error_of(py: Python<'_>, errno: Errno, names: &[Bound<'_, PyAny>]) -> PyErr {
+    match names {
+        [name] => file_error(errno, name),
+        [from, to] => files_error(errno, from, to),
+        _ => os_error(py, errno),
     }
 }
 

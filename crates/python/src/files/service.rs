@@ -27,6 +27,13 @@ pub(crate) struct Service {
     desk: Guarded<Option<Desk>>,
 }
 
+impl Drop for Service {
+    /// Closes it, with the interpreter let go of: a thread that has just served an operation may want it for its wake.
+    fn drop(&mut self) {
+        Python::try_attach(|py| self.close(py));
+    }
+}
+
 impl Service {
     /// Operations that wake their loop by `wake`, which any thread may call.
     ///

@@ -3,6 +3,8 @@
 use std::mem::MaybeUninit;
 use std::thread;
 
+use rustix::fs::{AtFlags, FileType};
+
 use super::*;
 use crate::sockets::Attempt;
 use crate::sys::denial::deny;
@@ -11,6 +13,7 @@ use crate::sys::memory::tests::Watched;
 on_every_backend!(
     a_plain_file_is_opened_and_read_on_the_spot,
     attempts_never_wait,
+    a_name_is_asked_about_on_the_spot,
     whoever_holds_no_file_is_told,
 );
 
@@ -69,6 +72,34 @@ fn attempts_never_wait(_kind: Kind) {
     assert!(!directory.path("new").exists());
     let (pipe, _writer) = pipe_to_read();
     assert_eq!(attempt(&pipe, 4, At::Cursor), None);
+}
+
+fn a_name_is_asked_about_on_the_spot(_kind: Kind) {
+    let directory = Directory::new();
+    let file = directory.file("file", b"abcdef");
+    let link = directory.path("link");
+    std::os::unix::fs::symlink(&file, &link).expect("made");
+    let asked = |path: &Path, flags| match try_stat_of(&place(path), flags) {
+        Ok(Attempt::Done(stat)) => Some(stat),
+        Ok(Attempt::WouldBlock) => None,
+        Err(errno) => panic!("{errno}"),
+    };
+    // Refused where the file system is unknown, and by chance while others change the cache of names.
+    if let Some(stat) = (0..100).find_map(|_| asked(&link, AtFlags::empty())) {
+        assert_eq!(stat.stx_size, 6);
+        let stat = (0..100).find_map(|_| asked(&link, AtFlags::SYMLINK_NOFOLLOW));
+        let mode = u32::from(stat.expect("known").stx_mode);
+        assert_eq!(FileType::from_raw_mode(mode), FileType::Symlink);
+    }
+    assert!(asked(Path::new(""), AtFlags::empty()).is_none());
+    assert!(asked(Path::new("/proc/self"), AtFlags::empty()).is_none());
+    let missing = directory.path("missing");
+    assert!(!missing.exists());
+    match try_stat_of(&place(&missing), AtFlags::empty()) {
+        Ok(Attempt::WouldBlock) | Err(Errno::NOENT) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(directory.open_files(), 0);
 }
 
 fn whoever_holds_no_file_is_told(_kind: Kind) {
