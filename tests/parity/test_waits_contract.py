@@ -156,6 +156,33 @@ async def test_as_completed_refuses_what_is_no_list(loop: Loop, names: Names) ->
     assert list(names.as_completed([])) == []
 
 
+async def test_as_completed_begins_when_asyncios_does(loop: Loop, names: Names) -> None:
+    names.require("as_completed")
+    # Below Python 3.13 asyncio's is a generator function, which does nothing until it is asked for its first value.
+    is_lazy = sys.version_info < (3, 13)
+    coroutine = value("late")
+    tasks_before = asyncio.all_tasks()
+    completed = names.as_completed([coroutine])
+    assert (asyncio.all_tasks() == tasks_before) is is_lazy
+    assert [await coming for coming in completed] == ["late"]
+
+    asked: list[int] = []
+    # No generator: to Python 3.11 that is a coroutine.
+    awaitables: Any = map(asked.append, [1])
+    if is_lazy:
+        completed = names.as_completed(awaitables)
+        assert iter(completed) is completed
+        assert asked == []
+        with pytest.raises(TypeError, match="^An asyncio.Future, a coroutine or an awaitable"):
+            next(completed)
+        # What failed to begin is over.
+        assert list(completed) == []
+    else:
+        with pytest.raises(TypeError, match="^An asyncio.Future, a coroutine or an awaitable"):
+            names.as_completed(awaitables)
+    assert asked == [1]
+
+
 async def test_as_completed_gives_what_is_done_first(loop: Loop, names: Names) -> None:
     names.require("as_completed")
 

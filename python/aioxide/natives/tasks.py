@@ -33,7 +33,8 @@ def as_completed(fs: Iterable[Awaitable[T]], *, timeout: float | None = None) ->
     """Iterate over awaitables in the order in which they are done.
 
     An asynchronous iteration gives the futures themselves, or the tasks that were made of coroutines; a plain
-    one gives coroutines that return or raise what the next future comes to.
+    one gives coroutines that return or raise what the next future comes to. Tasks are made with the call; below
+    Python 3.13, as in asyncio, with the first step of the iteration.
 
     Args:
         fs: the awaitables; coroutines become tasks.

@@ -1,4 +1,7 @@
 //! `as_completed`: futures in the order in which they are done, by plain or by asynchronous iteration.
+//!
+//! Tasks are made, and errors raised, with the call. Below Python 3.13 `as_completed` is a generator function,
+//! so that there it is the first step of the iteration that does all that.
 
 use std::collections::VecDeque;
 
@@ -19,7 +22,15 @@ use crate::routine::{Coroutine, Function, Input, Progress, Routine};
 use crate::running::{RunningLoop, running_loop};
 use crate::task::current_task;
 
+/// What `as_completed` was called with.
+struct Request {
+    fs: Py<PyAny>,
+    timeout: Option<Py<PyAny>>,
+}
+
 struct State {
+    /// None once the iteration has begun.
+    request: Option<Request>,
     /// Those that are not done, in no order.
     todo: Vec<Py<PyAny>>,
     /// Those that are done and have not been asked for; None for one that was not done in time.
@@ -41,11 +52,60 @@ struct State {
     name = "_AsCompletedIterator"
 )]
 pub(crate) struct AsCompleted {
-    event_loop: Py<PyAny>,
     state: Guarded<State>,
 }
 
 impl AsCompleted {
+    fn new(request: Request) -> Self {
+        Self {
+            state: Guarded::new(State {
+                request: Some(request),
+                todo: Vec::new(),
+                done: VecDeque::new(),
+                getters: VecDeque::new(),
+                left: 0,
+                timer: Timer::None,
+                awaiter: None,
+            }),
+        }
+    }
+
+    /// Makes the tasks and begins to wait for them, unless that has been done. One that fails to begin is at its end.
+    fn begin(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let request = slf.get().state.with(py, |state| state.request.take());
+        let Some(request) = request else {
+            return Ok(());
+        };
+        let fs = request.fs.bind(py);
+        check(fs)?;
+        let event_loop = match running_loop(py) {
+            Ok(running) => running,
+            Err(_none_runs) => current_loop(py)?,
+        };
+        let awaiter = if cfg!(Py_3_14) && running_loop(py).is_ok() {
+            current_task(&event_loop)?.map(Bound::unbind)
+        } else {
+            None
+        };
+        let futures = unique_futures(fs, &event_loop)?;
+        slf.get().state.with(py, |state| {
+            state.todo = futures.iter().map(Bound::unbind).collect();
+            state.left = futures.len();
+            state.awaiter = awaiter;
+        });
+        let joint = Joint::AsCompleted(slf.clone().unbind());
+        for future in &futures {
+            joint.attach(&AnyFuture::new(future))?;
+        }
+        match request.timeout {
+            Some(timeout) if !futures.is_empty() => {
+                Self::set_timer(slf, event_loop, timeout.bind(py))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn awaiter(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.state.with(py, |state| {
             state.awaiter.as_ref().map(|awaiter| awaiter.clone_ref(py))
@@ -123,10 +183,13 @@ impl AsCompleted {
         })
     }
 
-    fn set_timer(slf: &Bound<'_, Self>, timeout: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn set_timer<'py>(
+        slf: &Bound<'py, Self>,
+        event_loop: Bound<'py, PyAny>,
+        timeout: &Bound<'py, PyAny>,
+    ) -> PyResult<()> {
         let py = slf.py();
-        let event_loop = RunningLoop::of(slf.get().event_loop.bind(py).clone())?;
-        let timer = match &event_loop {
+        let timer = match &RunningLoop::of(event_loop)? {
             RunningLoop::Native(ours) => {
                 let when = ours.get().seconds_now() + timeout.extract::<f64>()?;
                 let purpose = Purpose::Expire(slf.clone().unbind());
@@ -151,6 +214,7 @@ impl AsCompleted {
 
     /// A coroutine that returns or raises what the next future comes to.
     fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
+        Self::begin(slf)?;
         if slf.get().count_down(slf.py()).is_none() {
             return Ok(None);
         }
@@ -164,6 +228,7 @@ impl AsCompleted {
 
     /// A coroutine that returns the next future that is done.
     fn __anext__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::begin(slf)?;
         Coroutine::make(slf.py(), &ANEXT, Next::new(slf, false))
     }
 
@@ -173,9 +238,12 @@ impl AsCompleted {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.event_loop)?;
         self.state
             .visit(|state| {
+                if let Some(request) = &state.request {
+                    visit.call(&request.fs)?;
+                    visit.call(&request.timeout)?;
+                }
                 state.todo.iter().try_for_each(|todo| visit.call(todo))?;
                 state.done.iter().try_for_each(|done| visit.call(done))?;
                 state
@@ -191,6 +259,7 @@ impl AsCompleted {
     fn __clear__(&self, py: Python<'_>) {
         let dropped = self.state.with(py, |state| {
             (
+                state.request.take(),
                 std::mem::take(&mut state.todo),
                 std::mem::take(&mut state.done),
                 std::mem::take(&mut state.getters),
@@ -225,47 +294,36 @@ fn as_completed<'py>(
     let Some([Some(fs), timeout]) = arguments.fit(1, names) else {
         return Ok(None);
     };
-    check(&fs)?;
-    let event_loop = match running_loop(py) {
-        Ok(running) => running,
-        Err(_none_runs) => current_loop(py)?,
-    };
-    let awaiter = if cfg!(Py_3_14) && running_loop(py).is_ok() {
-        current_task(&event_loop)?.map(Bound::unbind)
-    } else {
-        None
-    };
+    let iterator = Bound::new(
+        py,
+        AsCompleted::new(Request {
+            fs: fs.to_owned().unbind(),
+            timeout: timeout
+                .filter(|timeout| !timeout.is_none())
+                .map(|timeout| timeout.to_owned().unbind()),
+        }),
+    )?;
+    if cfg!(Py_3_13) {
+        AsCompleted::begin(&iterator)?;
+    }
+    Ok(Some(iterator.into_any().unbind()))
+}
+
+/// A future of each awaitable, in no order.
+fn unique_futures<'py>(
+    fs: &Bound<'py, PyAny>,
+    event_loop: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyList>> {
+    let py = fs.py();
     let unique = PySet::empty(py)?;
     for awaitable in fs.try_iter()? {
         unique.add(awaitable?)?;
     }
-    let todo = PySet::empty(py)?;
+    let futures = PySet::empty(py)?;
     for awaitable in &unique {
-        todo.add(ensure_future(&awaitable, Some(&event_loop))?.as_any())?;
+        futures.add(ensure_future(&awaitable, Some(event_loop))?.as_any())?;
     }
-    let futures = PyList::new(py, todo.iter())?;
-    let iterator = AsCompleted {
-        event_loop: event_loop.unbind(),
-        state: Guarded::new(State {
-            todo: futures.iter().map(Bound::unbind).collect(),
-            done: VecDeque::new(),
-            getters: VecDeque::new(),
-            left: futures.len(),
-            timer: Timer::None,
-            awaiter,
-        }),
-    };
-    let iterator = Bound::new(py, iterator)?;
-    let joint = Joint::AsCompleted(iterator.clone().unbind());
-    for future in &futures {
-        joint.attach(&AnyFuture::new(future))?;
-    }
-    if let Some(timeout) = timeout.filter(|timeout| !timeout.is_none())
-        && !futures.is_empty()
-    {
-        AsCompleted::set_timer(&iterator, &timeout)?;
-    }
-    Ok(Some(iterator.into_any().unbind()))
+    PyList::new(py, futures.iter())
 }
 
 /// Refuses what is one awaitable instead of many.
