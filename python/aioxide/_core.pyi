@@ -40,6 +40,7 @@ __all__ = [
     "NativeCoroutine",
     "NativeCoroutineWrapper",
     "NativeFunction",
+    "NativeMethod",
     "PriorityQueue",
     "Queue",
     "Resumption",
@@ -76,9 +77,7 @@ __all__ = [
 
 __version__: Final[str]
 
-def accept(
-    listener: socket.socket, family: int, kind: int, proto: int
-) -> tuple[socket.socket, Any] | None: ...
+def accept(listener: socket.socket) -> tuple[socket.socket, Any] | None: ...
 def build_info() -> dict[str, str]: ...
 def file_backend() -> str: ...
 def native_function(template: Callable[..., Any]) -> Callable[..., Any]: ...
@@ -386,6 +385,14 @@ class EventLoop:
     def _wait_writable(self, sock: socket.socket) -> SockOperation[None]: ...
 
 @final
+class NativeMethod:
+    """A method of a transport's native half, as one of the transport."""
+
+    def __new__(cls, half: str) -> Self: ...
+    def __set_name__(self, _owner: type, name: str) -> None: ...
+    def __get__(self, transport: Any, owner: type | None = None, /) -> Any: ...
+
+@final
 class Stream:
     """The native half of a stream transport."""
 
@@ -472,6 +479,7 @@ class Tls:
     # The state of the connection.
     @property
     def ssl_object(self) -> ssl.SSLObject: ...
+    def peer_certificate(self) -> Any: ...
     @property
     def is_shaking_hands(self) -> bool: ...
     @property

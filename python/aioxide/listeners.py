@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import functools
 import socket
 from asyncio.log import logger
 from contextvars import copy_context
@@ -86,11 +85,11 @@ class Listeners(TransportFactories):
     ) -> None:
         """Accept what is in the queue."""
         timeouts = (ssl_handshake_timeout, ssl_shutdown_timeout)
-        accept = _accept_of(sock)
+        accept = _core.accept if type(sock) is socket.socket else _accept_in_its_own_way
         # One more than it holds, so that the last attempt finds it empty.
         for _ in range(backlog + 1):
             try:
-                accepted = accept()
+                accepted = accept(sock)
             except ConnectionAbortedError:
                 continue  # gone before it was accepted; the next one may be there
             except OSError as exc:
@@ -108,9 +107,8 @@ class Listeners(TransportFactories):
             conn, peer = accepted
             if self.get_debug():
                 logger.debug("%r got a new connection from %r: %r", server, peer, conn)
-            options = {"extra": {"peername": peer}, "server": server}
             copy_context().run(
-                self._connect_accepted, protocol_factory, conn, sslcontext, timeouts, options
+                self._connect_accepted, protocol_factory, conn, peer, sslcontext, timeouts, server
             )
             if sock.fileno() == -1:
                 return  # closed by what it has just called
@@ -128,25 +126,28 @@ class Listeners(TransportFactories):
         self,
         protocol_factory: Callable[[], asyncio.BaseProtocol],
         conn: socket.socket,
+        peer: Any,
         sslcontext: SSLContext | None,
         timeouts: tuple[float | None, float | None],
-        options: dict[str, Any],
+        server: Server | None,
     ) -> None:
         """Make a transport of an accepted socket, which is closed if that fails."""
         protocol = None
+        extra = {"peername": peer}
         try:
             protocol = protocol_factory()
             if sslcontext is None:
-                self._make_socket_transport(conn, protocol, **options)
+                self._make_socket_transport(conn, protocol, extra=extra, server=server)
             else:
                 transport = self._make_ssl_transport(
                     conn,
                     protocol,
                     sslcontext,
                     server_side=True,
+                    extra=extra,
+                    server=server,
                     ssl_handshake_timeout=timeouts[0],
                     ssl_shutdown_timeout=timeouts[1],
-                    **options,
                 )
                 if isinstance(transport, SSLTransport):
                     transport._on_failure = _close_after_failure
@@ -155,14 +156,6 @@ class Listeners(TransportFactories):
             if isinstance(exc, SystemExit | KeyboardInterrupt):
                 raise
             _report_lost_connection(self, exc, protocol, None)
-
-
-def _accept_of(sock: socket.socket) -> Callable[[], tuple[socket.socket, Any] | None]:
-    """Return what accepts a connection, or returns None if there is none."""
-    if type(sock) is socket.socket:
-        kind = int(sock.type) | socket.SOCK_NONBLOCK
-        return functools.partial(_core.accept, sock, int(sock.family), kind, sock.proto)
-    return functools.partial(_accept_in_its_own_way, sock)
 
 
 def _accept_in_its_own_way(sock: socket.socket) -> tuple[socket.socket, Any] | None:

@@ -99,7 +99,7 @@ class OwningTransport(asyncio.BaseTransport):
 
     def _call_connection_lost(self, exc: Exception | None) -> None:
         try:
-            protocol = self._protocol
+            protocol = self._native.get_protocol()
             if protocol is not None:
                 protocol.connection_lost(exc)
         finally:

@@ -1,7 +1,7 @@
 """The stream transport that protocols see: the Python half, which owns the socket and its life cycle.
 
 What runs per packet is in the native half (`_core.Stream`), and its methods are called without a Python frame
-in between (`native_methods`). What runs once per connection is here: `connection_made`, `connection_lost`,
+in between (`_core.NativeMethod`). What runs once per connection is here: `connection_made`, `connection_lost`,
 errors, and information.
 """
 
@@ -16,7 +16,6 @@ from asyncio.trsock import TransportSocket
 from typing import TYPE_CHECKING, Any
 
 from aioxide import _core
-from aioxide.native_methods import NativeMethod
 from aioxide.owning_transport import OwningTransport, ask_address, describe, finish_waiter
 
 if TYPE_CHECKING:
@@ -42,12 +41,12 @@ class StreamTransport(OwningTransport, asyncio.Transport):
     # Of the class, too: an object whose making failed is asked for it as it goes.
     _sock: socket.socket | None = None
 
-    write: Any = NativeMethod("_native")
-    writelines: Any = NativeMethod("_native")
-    close: Any = NativeMethod("_native")
-    is_closing: Any = NativeMethod("_native")
-    pause_reading: Any = NativeMethod("_native")
-    resume_reading: Any = NativeMethod("_native")
+    write: Any = _core.NativeMethod("_native")
+    writelines: Any = _core.NativeMethod("_native")
+    close: Any = _core.NativeMethod("_native")
+    is_closing: Any = _core.NativeMethod("_native")
+    pause_reading: Any = _core.NativeMethod("_native")
+    resume_reading: Any = _core.NativeMethod("_native")
 
     def __init__(
         self,

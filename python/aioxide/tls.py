@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aioxide import _core
 from aioxide.foundation import Foundation
-from aioxide.native_methods import NativeMethod
 from aioxide.stream_transport import StreamTransport
 
 try:
@@ -170,16 +169,15 @@ class SSLTransport(asyncio.Transport):
     _below: Any = None
     _timer: asyncio.TimerHandle | None = None
     _handshake_begin = 0.0
-    # Whether the protocol has heard of the connection, and of its end of stream.
+    # Whether the protocol has heard of the connection.
     _has_told_made = False
-    _has_told_eof = False
 
-    write: Any = NativeMethod("_tls")
-    writelines: Any = NativeMethod("_tls")
-    close: Any = NativeMethod("_tls")
-    is_closing: Any = NativeMethod("_tls")
-    pause_reading: Any = NativeMethod("_tls")
-    resume_reading: Any = NativeMethod("_tls")
+    write: Any = _core.NativeMethod("_tls")
+    writelines: Any = _core.NativeMethod("_tls")
+    close: Any = _core.NativeMethod("_tls")
+    is_closing: Any = _core.NativeMethod("_tls")
+    pause_reading: Any = _core.NativeMethod("_tls")
+    resume_reading: Any = _core.NativeMethod("_tls")
 
     def __init__(
         self,
@@ -231,10 +229,15 @@ class SSLTransport(asyncio.Transport):
         `ssl_object`, `peercert`, `cipher` and `compression` are there after the handshake, `sslcontext` always.
         `tls_truncated` tells whether the peer's stream ended without its goodbye (close_notify).
         """
-        if name in self._extra:
-            return self._extra[name]
+        extra = self._extra
+        if name in extra:
+            return extra[name]
         if name == "tls_truncated":
             return self._tls.is_truncated
+        if name in {"cipher", "compression"} and "ssl_object" in extra:
+            # Few ask for these.
+            extra[name] = getattr(extra["ssl_object"], name)()
+            return extra[name]
         if self._below is None:
             return default
         return self._below.get_extra_info(name, default)
@@ -311,11 +314,6 @@ class SSLTransport(asyncio.Transport):
 
     # How it begins. Called by the native half, where nothing else is said.
 
-    def _stand_on(self, below: Any) -> None:
-        """Called by whoever makes the connection: this transport carries the encrypted bytes."""
-        self._below = below
-        self._tls.attach(below)
-
     def _take_over(self, below: Any, protocol: asyncio.BaseProtocol, *, server_side: bool) -> None:
         """Put TLS between a connection's transport and its protocol, with all that is under way."""
         # Paused before TLS is in place: it must not be given bytes before it is given its transport.
@@ -324,7 +322,8 @@ class SSLTransport(asyncio.Transport):
             # The transport will tell TLS to resume, and TLS the protocol, which takes it only after a pause.
             self._tls.pause_writing()
             self._tls.note_writing_paused()
-        self._stand_on(below)
+        self._below = below
+        self._tls.attach(below)
         below.set_protocol(self._tls)
         reader = getattr(protocol, "_stream_reader", None)
         if (
@@ -353,10 +352,11 @@ class SSLTransport(asyncio.Transport):
             )
 
     def _finish_handshake(self) -> None:
-        self._stop_timer()
-        ssl_object = self._tls.ssl_object
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
         try:
-            peercert = ssl_object.getpeercert()
+            peercert = self._tls.peer_certificate()
         except Exception as exc:  # noqa: BLE001 (whatever it is, there is no connection)
             self._tls.stop()
             self._fail_handshake(exc)
@@ -366,12 +366,11 @@ class SSLTransport(asyncio.Transport):
             logger.debug("%r: SSL handshake took %.1f ms", self, seconds * 1e3)
         extra = self._extra
         extra["peercert"] = peercert
-        extra["cipher"] = ssl_object.cipher()
-        extra["compression"] = ssl_object.compression()
-        extra["ssl_object"] = ssl_object
+        extra["ssl_object"] = self._tls.ssl_object
         if not self._has_told_made:
             self._has_told_made = True
-            self.get_protocol().connection_made(self)
+            protocol: Any = self._tls.get_protocol()
+            protocol.connection_made(self)
         if self._waiter is not None:
             self._wake_waiter(None)
 
@@ -385,11 +384,10 @@ class SSLTransport(asyncio.Transport):
     # How it ends.
 
     def _call_eof_received(self) -> bool:
-        """Tell the protocol, once, of the end of the stream; return whether that is TLS, and will close this one."""
-        if not self._has_told_made or self._has_told_eof:
+        """Tell the protocol of the end of the stream; return whether that is TLS, and will close this one."""
+        if not self._has_told_made:
             return False
-        self._has_told_eof = True
-        protocol: Any = self.get_protocol()
+        protocol: Any = self._tls.get_protocol()
         try:
             keeps_open = protocol.eof_received()
         except (SystemExit, KeyboardInterrupt):
@@ -442,7 +440,8 @@ class SSLTransport(asyncio.Transport):
             self._wake_waiter(exc)
         if self._has_told_made:
             # Not by way of the loop once more: the transport below has come that way.
-            self.get_protocol().connection_lost(exc)
+            protocol: Any = self._tls.get_protocol()
+            protocol.connection_lost(exc)
 
     def _stop_timer(self) -> None:
         timer, self._timer = self._timer, None
@@ -525,5 +524,6 @@ def tls_over_socket(
         # Never open, so there is nothing to warn about when it is collected.
         transport._is_open = False
         raise
-    transport._stand_on(below)
+    transport._below = below
+    tls.attach(below)
     return transport

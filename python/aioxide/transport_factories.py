@@ -6,7 +6,7 @@ Private names of asyncio kept, compared in 3.11.7, 3.12.1, 3.13.0 and 3.14.8: `_
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from aioxide.stream_transport import StreamTransport
 from aioxide.tls import TlsSettings, tls_over_socket
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import socket
     from ssl import SSLContext
 
-    from aioxide.event_loop import EventLoop
     from aioxide.servers import Server
     from aioxide.tls import SSLTransport
 
@@ -34,7 +33,8 @@ class TransportFactories(Watchers):
         extra: dict[str, Any] | None = None,
         server: Server | None = None,
     ) -> StreamTransport:
-        return StreamTransport(cast("EventLoop", self), sock, protocol, waiter, extra, server)
+        loop: Any = self
+        return StreamTransport(loop, sock, protocol, waiter, extra, server)
 
     def _make_ssl_transport(
         self,
@@ -53,7 +53,7 @@ class TransportFactories(Watchers):
         settings = TlsSettings(
             sslcontext, server_side, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout
         )
-        loop = cast("EventLoop", self)
+        loop: Any = self
         return tls_over_socket(
             loop, rawsock, protocol, settings, waiter, extra=extra, server=server
         )

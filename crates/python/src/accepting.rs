@@ -12,6 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
+use rustix::net::SocketFlags;
 
 use crate::addresses;
 use crate::errors::os_error;
@@ -19,17 +20,10 @@ use crate::errors::os_error;
 /// A connection's socket, and the address of its peer.
 type Accepted<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 
-/// Accepts a connection that waits at `listener`; None if none does.
-///
-/// `family`, `kind` and `proto` are what the new socket is made with: those of the listening one, and
-/// `SOCK_NONBLOCK` with the kind. Fails as `socket.accept` does.
+/// Accepts a connection that waits at `listener`, a `socket.socket`; None if none does. The connection's socket
+/// never blocks. Fails as `socket.accept` does.
 #[pyfunction]
-pub(crate) fn accept<'py>(
-    listener: &Bound<'py, PyAny>,
-    family: i32,
-    kind: i32,
-    proto: i32,
-) -> PyResult<Option<Accepted<'py>>> {
+pub(crate) fn accept<'py>(listener: &Bound<'py, PyAny>) -> PyResult<Option<Accepted<'py>>> {
     static SOCKET: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = listener.py();
     let fd: RawFd = listener.call_method0(intern!(py, "fileno"))?.extract()?;
@@ -39,6 +33,9 @@ pub(crate) fn accept<'py>(
         Err(errno) => return Err(os_error(py, errno)),
     };
     let class = SOCKET.import(py, "socket", "socket")?;
+    let (family, kind) = family_and_kind(listener)?;
+    let kind = kind | SocketFlags::NONBLOCK.bits();
+    let proto = listener.getattr(intern!(py, "proto"))?;
     let sock = class.call1((family, kind, proto, connection.as_raw_fd()))?;
     // The object owns the descriptor from here on.
     let _owned = connection.into_raw_fd();
@@ -51,6 +48,23 @@ pub(crate) fn accept<'py>(
         None => other_address(&sock)?,
     };
     Ok(Some((sock, address)))
+}
+
+/// What the built-in class below `socket.socket` has for numbers, which the latter makes enums of, anew each time.
+fn family_and_kind(sock: &Bound<'_, PyAny>) -> PyResult<(u32, u32)> {
+    static NUMBERS: PyOnceLock<[Py<PyAny>; 2]> = PyOnceLock::new();
+    let py = sock.py();
+    let numbers = NUMBERS.get_or_try_init(py, || {
+        let class = py.import("_socket")?.getattr("socket")?;
+        let find = |name: &str| class.getattr(name).map(Bound::unbind);
+        Ok::<_, PyErr>([find("family")?, find("type")?])
+    })?;
+    let [family, kind] = numbers.each_ref().map(|number| {
+        number
+            .bind(py)
+            .call_method1(intern!(py, "__get__"), (sock,))
+    });
+    Ok((family?.extract()?, kind?.extract()?))
 }
 
 /// The address of a peer that is not on the internet; None if it has gone already.

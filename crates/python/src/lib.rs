@@ -88,6 +88,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<task_group::TaskGroup>()?;
     module.add_class::<timeouts::Timeout>()?;
     module.add_class::<transports::datagram::DatagramEndpoint>()?;
+    module.add_class::<transports::native_method::NativeMethod>()?;
     module.add_class::<transports::stream::Stream>()?;
     module.add_class::<transports::tls::Tls>()?;
     module.add_function(wrap_pyfunction!(accepting::accept, module)?)?;

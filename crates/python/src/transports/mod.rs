@@ -7,6 +7,7 @@ pub(crate) mod datagram;
 mod datagram_peers;
 pub(crate) mod datagram_receiving;
 mod datagram_sending;
+pub(crate) mod native_method;
 pub(crate) mod outgoing;
 pub(crate) mod owned;
 mod pipe;

@@ -262,6 +262,11 @@ impl Tls {
         self.session.object(py)
     }
 
+    /// What the `ssl.SSLObject` says of the peer's certificate. Fails as its `getpeercert` does.
+    fn peer_certificate<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.session.peer_certificate(py)
+    }
+
     /// Moves nothing any more.
     fn stop(&self, py: Python<'_>) {
         self.enter(py, Phase::Over);

@@ -41,6 +41,11 @@ impl Lower {
         })
     }
 
+    /// Whether this is that transport.
+    pub(super) fn stands_for(&self, transport: &Bound<'_, PyAny>) -> bool {
+        self.transport.is(transport)
+    }
+
     pub(super) fn clone_ref(&self, py: Python<'_>) -> Self {
         Self {
             transport: self.transport.clone_ref(py),

@@ -96,6 +96,8 @@ pub(super) struct State {
     has_eof: bool,
     /// It has ended without the peer's goodbye.
     is_truncated: bool,
+    /// The protocol has been told of the end of the stream.
+    has_told_eof: bool,
     /// What the protocol has written and has not been encrypted.
     backlog: Outgoing,
     write_marks: Marks,
@@ -217,6 +219,7 @@ impl Tls {
             read_marks: Marks::from_high(READ_HIGH_WATER),
             has_eof: false,
             is_truncated: false,
+            has_told_eof: false,
             backlog: Outgoing::default(),
             write_marks: Marks::from_high(WRITE_HIGH_WATER),
             is_write_paused: false,

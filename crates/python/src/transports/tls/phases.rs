@@ -102,7 +102,8 @@ impl Tls {
     /// Tells the protocol, once, of the end of the stream; whether it is left to TLS above to close.
     fn call_eof_received(&self, py: Python<'_>) -> PyResult<bool> {
         let transport = self.with(py, |state| {
-            let transport = state.transport.as_ref();
+            let is_told = std::mem::replace(&mut state.has_told_eof, true);
+            let transport = state.transport.as_ref().filter(|_| !is_told);
             transport.map(|transport| transport.clone_ref(py))
         });
         match transport {
@@ -259,7 +260,12 @@ impl Tls {
         if !tls.enter(py, Phase::Handshake) {
             return Ok(());
         }
-        tls.attach(py, transport)?;
+        if tls
+            .lower(py)
+            .is_none_or(|lower| !lower.stands_for(transport))
+        {
+            tls.attach(py, transport)?;
+        }
         tls.tell_transport(py, intern!(py, "_begin_handshake"), ())?;
         if tls.is_server && tls.session.unread(py)? == 0 {
             // Nothing to answer yet, which OpenSSL would say with an exception.

@@ -146,7 +146,13 @@ impl Tls {
             }
             match self.session.read_into(py, free) {
                 Ok(Progress::Done(0)) => return (length, Ending::Goodbye),
-                Ok(Progress::Done(count)) => length += count,
+                Ok(Progress::Done(count)) => {
+                    length += count;
+                    // To ask for more would cost an exception.
+                    if matches!(self.session.readable_max(py), Ok(0)) {
+                        break;
+                    }
+                }
                 Ok(Progress::WantsInput) => break,
                 Err(error) => return (length, Ending::Error(error)),
             }

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
 
-use crate::raw::openssl::Wire;
+use crate::raw::openssl::{Step, Wire};
 use crate::raw::window;
 
 /// How far a step of the conversation got.
@@ -34,6 +34,8 @@ pub(crate) struct Session {
     write: Py<PyAny>,
     /// Whether `channel` is the built-in object, to which memory can be lent.
     is_builtin: bool,
+    /// Whether OpenSSL may be asked for the handshake without the `ssl` module.
+    is_handshake_bare: bool,
     encrypted: Encrypted,
 }
 
@@ -66,7 +68,7 @@ fn progress<T>(py: Python<'_>, result: PyResult<T>) -> PyResult<Progress<T>> {
     }
 }
 
-/// Whether the object's class reads and writes as `ssl.SSLObject` does.
+/// Whether the object's class does what we do without it as `ssl.SSLObject` does.
 fn is_plain(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     static PLAIN: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = object.py();
@@ -75,12 +77,46 @@ fn is_plain(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     if class.is(plain) {
         return Ok(true);
     }
-    for method in [intern!(py, "read"), intern!(py, "write")] {
+    for method in [
+        intern!(py, "read"),
+        intern!(py, "write"),
+        intern!(py, "do_handshake"),
+        intern!(py, "unwrap"),
+        intern!(py, "getpeercert"),
+    ] {
         if !class.getattr(method)?.is(&plain.getattr(method)?) {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Whether the context of a built-in object calls Python in the course of a handshake. What is raised there is kept for
+/// the end of the step, by the `ssl` module alone.
+fn calls_python(builtin: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static CALLBACKS: PyOnceLock<[Py<PyAny>; 3]> = PyOnceLock::new();
+    let py = builtin.py();
+    let callbacks = CALLBACKS.get_or_try_init(py, || {
+        // Of the built-in class: to ask `ssl.SSLContext` for one of them enters a frame.
+        let class = py.import("_ssl")?.getattr("_SSLContext")?;
+        let find = |name: &str| class.getattr(name).map(Bound::unbind);
+        let found = [
+            find("sni_callback")?,
+            find("keylog_filename")?,
+            find("_msg_callback")?,
+        ];
+        Ok::<_, PyErr>(found)
+    })?;
+    let context = builtin.getattr(intern!(py, "context"))?;
+    for callback in callbacks {
+        let of_context = callback
+            .bind(py)
+            .call_method1(intern!(py, "__get__"), (&context,))?;
+        if !of_context.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl Session {
@@ -101,6 +137,10 @@ impl Session {
                 outgoing: outgoing.clone().unbind(),
             },
         };
+        let is_handshake_bare = matches!(encrypted, Encrypted::Wire(_))
+            && builtin
+                .as_ref()
+                .is_some_and(|builtin| matches!(calls_python(builtin), Ok(false)));
         let channel = builtin.unwrap_or_else(|| object.clone());
         Ok(Self {
             read: channel.getattr(intern!(py, "read"))?.unbind(),
@@ -108,6 +148,7 @@ impl Session {
             object: object.clone().unbind(),
             channel: channel.unbind(),
             is_builtin,
+            is_handshake_bare,
             encrypted,
         })
     }
@@ -119,16 +160,38 @@ impl Session {
 
     /// Takes a step of the handshake.
     pub(super) fn shake_hands(&self, py: Python<'_>) -> PyResult<Progress<()>> {
+        if self.is_handshake_bare
+            && let Encrypted::Wire(wire) = &self.encrypted
+        {
+            match wire.shake_hands(py) {
+                Step::Done => return Ok(Progress::Done(())),
+                Step::WantsInput => return Ok(Progress::WantsInput),
+                // OpenSSL repeats what it has said, of which `ssl` makes an exception.
+                Step::Other => {}
+            }
+        }
         let stepped = self
-            .object
+            .channel
             .bind(py)
             .call_method0(intern!(py, "do_handshake"));
         progress(py, stepped.map(drop))
     }
 
+    /// What the object's `getpeercert` returns.
+    pub(super) fn peer_certificate<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.channel
+            .bind(py)
+            .call_method0(intern!(py, "getpeercert"))
+    }
+
     /// Says that nothing more will be sent, and listens whether the peer says the same.
     pub(super) fn say_goodbye(&self, py: Python<'_>) -> PyResult<Progress<()>> {
-        let said = self.object.bind(py).call_method0(intern!(py, "unwrap"));
+        let method = if self.is_builtin {
+            intern!(py, "shutdown")
+        } else {
+            intern!(py, "unwrap")
+        };
+        let said = self.channel.bind(py).call_method0(method);
         progress(py, said.map(drop))
     }
 
@@ -170,11 +233,13 @@ impl Session {
 
     /// How many bytes could be read, as far as is known without reading: an upper bound.
     pub(super) fn readable_max(&self, py: Python<'_>) -> PyResult<usize> {
-        let decrypted = self
-            .channel
-            .bind(py)
-            .call_method0(intern!(py, "pending"))?
-            .extract::<usize>()?;
+        let decrypted = match &self.encrypted {
+            Encrypted::Wire(wire) => wire.decrypted(),
+            Encrypted::Memory { .. } => {
+                let pending = self.channel.bind(py).call_method0(intern!(py, "pending"));
+                pending?.extract::<usize>()?
+            }
+        };
         Ok(decrypted.saturating_add(self.unread(py)?))
     }
 
@@ -272,7 +337,7 @@ impl Session {
         visit.call(&self.read)?;
         visit.call(&self.write)?;
         match &self.encrypted {
-            Encrypted::Wire(_) => Ok(()),
+            Encrypted::Wire(wire) => wire.traverse(visit),
             Encrypted::Memory { incoming, outgoing } => {
                 visit.call(incoming)?;
                 visit.call(outgoing)
