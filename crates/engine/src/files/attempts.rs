@@ -16,7 +16,7 @@ use super::file::File;
 use super::mounts;
 use super::operation::{At, Place};
 use crate::sockets::Attempt;
-use crate::sys::attempts;
+use crate::sys::attempts::{self, Way};
 
 /// The kernel has no `preadv2` with flags (before 4.6), or a filter hides it.
 static NO_TRANSFERS: AtomicBool = AtomicBool::new(false);
@@ -31,14 +31,30 @@ pub fn try_read(
     memory: &mut [MaybeUninit<u8>],
     at: At,
 ) -> Result<Attempt<usize>, Errno> {
-    try_transfer(file, |fd| attempts::read_now(fd, memory, offset_of(at)))
+    try_transfer(file, Way::In, |fd| {
+        attempts::read_now(fd, memory, offset_of(at))
+    })
+}
+
+/// As [`try_read`], but appends to `bytes` what the cache has of the next `count_max` bytes.
+pub fn try_append(
+    file: &File,
+    bytes: &mut Vec<u8>,
+    count_max: usize,
+    at: At,
+) -> Result<Attempt<usize>, Errno> {
+    try_transfer(file, Way::In, |fd| {
+        attempts::append_now(fd, bytes, count_max, offset_of(at))
+    })
 }
 
 /// Writes to the page cache what needs no waiting; how many bytes.
 ///
 /// Many file systems refuse always: for those that don't, a write is at the kernel's mercy as any other.
 pub fn try_write(file: &File, bytes: &[u8], at: At) -> Result<Attempt<usize>, Errno> {
-    try_transfer(file, |fd| attempts::write_now(fd, bytes, offset_of(at)))
+    try_transfer(file, Way::Out, |fd| {
+        attempts::write_now(fd, bytes, offset_of(at))
+    })
 }
 
 fn offset_of(at: At) -> u64 {
@@ -50,9 +66,10 @@ fn offset_of(at: At) -> u64 {
 
 fn try_transfer(
     file: &File,
+    way: Way,
     mut call: impl FnMut(BorrowedFd<'_>) -> Result<usize, Errno>,
 ) -> Result<Attempt<usize>, Errno> {
-    if file.refuses_attempts() || NO_TRANSFERS.load(Ordering::Relaxed) {
+    if file.refuses_attempts(way) || NO_TRANSFERS.load(Ordering::Relaxed) {
         return Ok(Attempt::WouldBlock);
     }
     let lease = file.lend()?;
@@ -62,7 +79,7 @@ fn try_transfer(
             Err(Errno::INTR) => continue,
             Err(Errno::AGAIN) => {}
             // A filter that refuses says the same as a file that is sealed.
-            Err(Errno::OPNOTSUPP | Errno::PERM) => file.refuse_attempts(),
+            Err(Errno::OPNOTSUPP | Errno::PERM) => file.refuse_attempts(way),
             Err(Errno::NOSYS) => NO_TRANSFERS.store(true, Ordering::Relaxed),
             Err(errno) => return Err(errno),
         }

@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, FileType, StatxFlags};
 use rustix::io::Errno;
 
 use crate::sys;
+use crate::sys::attempts::Way;
 
 /// What takes the descriptor of a file that is closing, once nobody uses it any more.
 pub(crate) type Closer = Box<dyn FnOnce(Descriptor) + Send>;
@@ -46,8 +47,10 @@ struct Shared {
     state: Mutex<State>,
     /// What it is, as far as it matters here.
     nature: OnceLock<Nature>,
-    /// The file system has said that it cannot tell whether it would wait.
-    refuses_attempts: AtomicBool,
+    /// The file system has said that it cannot tell whether a read would wait.
+    refuses_reads: AtomicBool,
+    /// The same of writes, of which fewer file systems can tell.
+    refuses_writes: AtomicBool,
 }
 
 impl Shared {
@@ -81,7 +84,8 @@ impl File {
                 ..State::default()
             }),
             nature: OnceLock::new(),
-            refuses_attempts: AtomicBool::new(false),
+            refuses_reads: AtomicBool::new(false),
+            refuses_writes: AtomicBool::new(false),
         }))
     }
 
@@ -140,13 +144,20 @@ impl File {
     }
 
     /// Whether the file system has refused to say whether a call would wait.
-    pub(crate) fn refuses_attempts(&self) -> bool {
-        self.0.refuses_attempts.load(Ordering::Relaxed)
+    pub(crate) fn refuses_attempts(&self, way: Way) -> bool {
+        self.refusals(way).load(Ordering::Relaxed)
     }
 
     /// Notes that it has.
-    pub(crate) fn refuse_attempts(&self) {
-        self.0.refuses_attempts.store(true, Ordering::Relaxed);
+    pub(crate) fn refuse_attempts(&self, way: Way) {
+        self.refusals(way).store(true, Ordering::Relaxed);
+    }
+
+    fn refusals(&self, way: Way) -> &AtomicBool {
+        match way {
+            Way::In => &self.0.refuses_reads,
+            Way::Out => &self.0.refuses_writes,
+        }
     }
 }
 

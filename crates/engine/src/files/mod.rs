@@ -49,23 +49,27 @@ mod backend;
 pub(crate) mod copying;
 pub(crate) mod driver;
 pub(crate) mod file;
+mod held_writes;
 mod mounts;
 pub(crate) mod operation;
 mod progress;
 mod service;
 mod threads;
+mod window;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::sys::memory::Memory;
-pub use attempts::{try_open, try_read, try_stat, try_stat_of, try_write};
+pub use attempts::{try_append, try_open, try_read, try_stat, try_stat_of, try_write};
 pub use backend::{Backend, Choice};
 pub use file::File;
+pub use held_writes::HeldWrites;
 pub use operation::{
     At, Completion, Durability, Extent, Operation, Place, Ticket, Transfer, Value,
 };
 pub use threads::Wake;
+pub use window::{ReadAhead, Window, line_length};
 
 use crate::sys::ring::{Depth, Ring};
 use backend::Refusal;

@@ -70,6 +70,26 @@ pub(crate) fn read_now(
     count_of(result)
 }
 
+/// As [`read_now`], but appends to `bytes` up to `count_max` more.
+pub(crate) fn append_now(
+    fd: BorrowedFd<'_>,
+    bytes: &mut Vec<u8>,
+    count_max: usize,
+    offset: u64,
+) -> Result<usize, Errno> {
+    let length = bytes.len();
+    bytes.try_reserve(count_max).map_err(|_error| Errno::NOMEM)?;
+    let room = bytes.spare_capacity_mut();
+    let wanted = count_max.min(room.len());
+    let Some(room) = room.get_mut(..wanted) else {
+        return Ok(0);
+    };
+    let count = read_now(fd, room, offset)?.min(wanted);
+    // SAFETY: the vector has room for `wanted` bytes more, of which the kernel has written the first `count`.
+    unsafe { bytes.set_len(length + count) };
+    Ok(count)
+}
+
 /// Writes what can be written without waiting. `EAGAIN` if that is nothing; `EOPNOTSUPP` if the file cannot tell.
 pub(crate) fn write_now(fd: BorrowedFd<'_>, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
     let slice = libc::iovec {
