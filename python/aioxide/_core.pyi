@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Executor
 from concurrent.futures import Future as ThreadFuture
 from contextvars import Context
@@ -22,7 +22,9 @@ _Ts = TypeVarTuple("_Ts")
 
 __all__ = [
     "Barrier",
+    "BinaryFile",
     "BoundedSemaphore",
+    "Chunks",
     "Condition",
     "ContextCall",
     "DatagramEndpoint",
@@ -177,6 +179,40 @@ class LifoQueue(Queue[_T]):
     """A queue whose latest item comes out first."""
 
     def __new__(cls, maxsize: int = 0) -> Self: ...
+
+@disjoint_base
+class BinaryFile:
+    """An open file of bytes. Its coroutine methods have their templates in `aioxide.files.binary`."""
+
+    def __new__(
+        cls,
+        raw: int,
+        mode: str = "rb",
+        buffering: int = ...,
+        *,
+        name: Any = None,
+        closefd: bool = True,
+    ) -> Self: ...
+    @property
+    def name(self) -> Any: ...
+    @property
+    def mode(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    def fileno(self) -> int: ...
+    def readable(self) -> bool: ...
+    def writable(self) -> bool: ...
+    def seekable(self) -> bool: ...
+    def isatty(self) -> bool: ...
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Awaitable[bytes]: ...
+
+@final
+class Chunks:
+    """What `BinaryFile.chunks` returns."""
+
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Awaitable[bytes]: ...
 
 @final
 class FutureIter(Generic[_T_co]):

@@ -1,5 +1,6 @@
 """Files that do not block the loop."""
 
+from aioxide.files.binary import BinaryFile
 from aioxide.files.copies import copy, copy2, copyfile, copymode, copystat, copytree, move, rmtree
 from aioxide.files.directories import DirEntry, listdir, scandir, walk
 from aioxide.files.names import (
@@ -41,6 +42,7 @@ from aioxide.files.questions import (
 )
 
 __all__ = [
+    "BinaryFile",
     "DirEntry",
     "Path",
     "access",

@@ -95,6 +95,11 @@ impl File {
         Ok(Self::with_descriptor(Descriptor::Lent(fd)))
     }
 
+    /// A file that owns a descriptor which somebody else has opened and left to it. `EBADF` if it is none.
+    pub fn adopted(fd: RawFd) -> Result<Self, Errno> {
+        sys::adopt_fd(fd).map(Self::from)
+    }
+
     /// The descriptor's number; None once closing has begun.
     #[must_use]
     pub fn number(&self) -> Option<RawFd> {
@@ -141,6 +146,17 @@ impl File {
         }
         state.closer = Some(closer);
         Ok(None)
+    }
+
+    /// Gives the descriptor up, if nobody uses it.
+    pub(crate) fn close_now(&self) -> bool {
+        let mut state = self.0.lock();
+        if state.leases > 0 || state.closer.is_some() {
+            return false;
+        }
+        let descriptor = state.descriptor.take();
+        drop(state);
+        descriptor.is_some()
     }
 
     /// Whether the file system has refused to say whether a call would wait.

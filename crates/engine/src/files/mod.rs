@@ -61,7 +61,7 @@ mod window;
 mod tests;
 
 pub use crate::sys::memory::Memory;
-pub use attempts::{try_append, try_open, try_read, try_stat, try_stat_of, try_write};
+pub use attempts::{try_append, try_close, try_open, try_read, try_stat, try_stat_of, try_write};
 pub use backend::{Backend, Choice};
 pub use file::File;
 pub use held_writes::HeldWrites;

@@ -152,12 +152,7 @@ impl Window {
     }
 
     /// Reads on the spot what follows; how many bytes, 0 at the end of the file.
-    pub fn fill_now(
-        &mut self,
-        file: &File,
-        at: At,
-        size: usize,
-    ) -> Result<Attempt<usize>, Errno> {
+    pub fn fill_now(&mut self, file: &File, at: At, size: usize) -> Result<Attempt<usize>, Errno> {
         self.drop_read();
         let edge = self.edge();
         let attempt = try_append(file, &mut self.bytes, size, at)?;

@@ -78,7 +78,9 @@ pub(crate) fn append_now(
     offset: u64,
 ) -> Result<usize, Errno> {
     let length = bytes.len();
-    bytes.try_reserve(count_max).map_err(|_error| Errno::NOMEM)?;
+    bytes
+        .try_reserve(count_max)
+        .map_err(|_error| Errno::NOMEM)?;
     let room = bytes.spare_capacity_mut();
     let wanted = count_max.min(room.len());
     let Some(room) = room.get_mut(..wanted) else {

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "this is the room for it")]
 
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -52,6 +52,14 @@ pub fn borrow_fd(fd: RawFd) -> Result<BorrowedFd<'static>, Errno> {
     // SAFETY: the only value that a BorrowedFd must not hold is -1, excluded above; a number that
     // is not open makes system calls fail with EBADF and is never dereferenced.
     Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
+/// Takes over a descriptor that somebody has opened, and leaves to the caller to close. `EBADF` if it is not open.
+pub(crate) fn adopt_fd(fd: RawFd) -> Result<OwnedFd, Errno> {
+    rustix::io::fcntl_getfd(borrow_fd(fd)?)?;
+    // SAFETY: the number is that of an open file, which is the caller's from here on, as its giver says. The
+    // same number given twice would be closed twice, which memory does not mind.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Waits for events of an epoll instance; the timeout is rounded up to what the kernel can do.

@@ -4,19 +4,24 @@
 //! meet Python: `service` is the operations of one loop, whichever loop it is, `pending` one of them under
 //! way, `calls` those that are functions of their own, on names.
 
+mod binary;
+mod budget;
 mod calls;
 mod foreign;
 mod names;
 mod pending;
 mod service;
+mod spot;
 mod statistics;
 
 use aioxide_engine::files::{Backend, Choice, Files, Operation};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+pub(crate) use binary::{BinaryFile, Chunks, FUNCTIONS as BINARY_FUNCTIONS, prepare};
 pub(crate) use calls::FUNCTIONS;
 pub(crate) use foreign::ForeignFiles;
+pub(crate) use pending::Pending;
 pub(crate) use service::Service;
 
 use crate::errors::os_error;

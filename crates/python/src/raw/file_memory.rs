@@ -75,6 +75,10 @@ pub(crate) enum FileMemory {
 unsafe impl Send for FreshBytes {}
 // SAFETY: as above.
 unsafe impl Send for View {}
+// SAFETY: what a shared reference allows is to read, with the interpreter attached, or to ask for the length.
+unsafe impl Sync for FreshBytes {}
+// SAFETY: as above.
+unsafe impl Sync for View {}
 
 // SAFETY: a vector's elements, a bytes object's, and what a buffer exports lie on the heap, and stay there until
 // the vector, the object or the hold is dropped. Into a fresh object and an exclusive vector nobody else
@@ -132,6 +136,26 @@ impl FreshBytes {
         let start = self.span.start.wrapping_add(begin).cast();
         // SAFETY: within the object's memory, which nobody else has seen; uninitialised memory is what it may hold.
         unsafe { std::slice::from_raw_parts_mut(start, self.span.length - begin) }
+    }
+
+    /// How many bytes there is room for.
+    pub(crate) fn len(&self) -> usize {
+        self.span.length
+    }
+
+    /// An object of `length` bytes, into which the first `filled`, which must have been written, are copied.
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub(crate) fn grown(&self, py: Python<'_>, length: usize, filled: usize) -> PyResult<Self> {
+        let mut grown = Self::new(py, length)?;
+        let filled = filled.min(self.span.length);
+        // SAFETY: the caller has written these bytes, and the object is alive.
+        let bytes = unsafe { std::slice::from_raw_parts(self.span.start.cast_const(), filled) };
+        for (place, byte) in grown.room(py, 0).iter_mut().zip(bytes) {
+            place.write(*byte);
+        }
+        Ok(grown)
     }
 
     /// The object, cut to its first `filled` bytes, which must have been written.

@@ -13,7 +13,6 @@ pub(crate) mod coroutine_slots;
 #[cfg(Py_3_14)]
 pub(crate) mod current_task;
 pub(crate) mod fastcall;
-#[expect(dead_code, reason = "files that are read and written come next")]
 pub(crate) mod file_memory;
 pub(crate) mod frame;
 pub(crate) mod function;
@@ -24,6 +23,7 @@ pub(crate) mod lifecycle;
 pub(crate) mod openssl;
 pub(crate) mod own_methods;
 pub(crate) mod raising;
+pub(crate) mod ready;
 pub(crate) mod recursion;
 pub(crate) mod refcount;
 pub(crate) mod registry;

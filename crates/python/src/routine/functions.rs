@@ -28,6 +28,7 @@ impl Function {
 
 /// All of them, as each module lists its own.
 static FUNCTIONS: &[&[&Function]] = &[
+    crate::files::BINARY_FUNCTIONS,
     crate::files::FUNCTIONS,
     crate::joint::FUNCTIONS,
     crate::shield::FUNCTIONS,

@@ -1,0 +1,483 @@
+//! How a method of a file is carried out: its steps, what they need, the line, and what becomes of what is given up.
+//!
+//! The one place that waits. A step that needs something gets it on the spot if the kernel can answer at once, and
+//! else from the loop's file operations. When the awaiter has gone meanwhile:
+//!
+//! - a read of a plain file is cancelled, and its memory dies with it: the position has not moved;
+//! - a read that has taken bytes out of a pipe for good, or a write, or anything else, is left in the file. The next
+//!   operation waits for it, and takes note of what it has done, before it begins.
+
+use aioxide_engine::files::{At, Extent, Operation as Submission, Transfer};
+use aioxide_engine::sockets::Attempt;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use rustix::io::Errno;
+
+use super::file::BinaryFile;
+use crate::errors::os_error;
+use crate::files::budget;
+use crate::files::spot::{self, Spot};
+use crate::files::{Completion, FileOperation, Pending};
+use crate::raw::file_memory::FileMemory;
+use crate::routine::{Input, Progress, Routine};
+use crate::waiting;
+
+/// What a step comes to.
+pub(crate) enum Next<'py> {
+    /// The method returns this.
+    Return(Bound<'py, PyAny>),
+    /// It needs this, and goes on with the answer.
+    Need(Need),
+}
+
+/// What a step may need.
+pub(crate) enum Need {
+    /// So many bytes more in the window, or some of them. [`Answer::Filled`].
+    Fill(usize),
+    /// What is held to be written. [`Answer::Done`].
+    Flush,
+    /// Memory to be filled, up to the end of the file, with what follows the window; `done` of its bytes are there.
+    /// [`Answer::Transferred`].
+    Read(FileMemory, usize),
+    /// Memory to be written at the position, which moves on. [`Answer::Done`].
+    Write(FileMemory),
+    /// An operation of the loop's. [`Answer::Ended`].
+    Submit(FileOperation),
+}
+
+/// What has come of what a step needed.
+pub(crate) enum Answer {
+    /// The method begins.
+    Start,
+    /// It is done.
+    Done,
+    /// So many bytes are new in the window; 0 at the end of the file.
+    Filled(usize),
+    /// So many bytes of the memory are there.
+    Transferred(FileMemory, usize),
+    /// How the operation has ended.
+    Ended(Box<Completion>),
+    /// It has failed; only for those who [handle](Step::HANDLES_FAILURES) it.
+    Failed(PyErr),
+}
+
+/// What a method does between two needs.
+pub(crate) trait Step: Send + Sync {
+    /// Whether it goes on after a failure; the others raise it.
+    const HANDLES_FAILURES: bool = false;
+    /// Whether it may go side by side with others, as long as nothing is held.
+    const IS_POSITIONAL: bool = false;
+    /// Whether it need not wait for a read that was given up.
+    const PASSES_READS: bool = false;
+
+    /// Goes on.
+    fn step<'py>(&mut self, file: &Bound<'py, BinaryFile>, answer: Answer) -> PyResult<Next<'py>>;
+
+    /// Shows the collector what the step holds.
+    fn traverse(&self, _visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        Ok(())
+    }
+}
+
+/// What an operation under way was begun for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Fill,
+    Flush,
+    Read,
+    Write,
+    Other,
+}
+
+/// An operation of the loop's under way.
+pub(super) struct Work {
+    pub(super) pending: Pending,
+    pub(super) purpose: Purpose,
+}
+
+/// What an attempt to get something has come to.
+enum Got {
+    Answer(Answer),
+    Waits(Work),
+    /// The thread has answered on the spot for so long that others should have their turn first.
+    Tired(Need),
+}
+
+enum Stage {
+    New,
+    /// Stands in line.
+    InLine(Py<PyAny>),
+    /// Is served, and waits for what another has left.
+    AfterLeft(Work),
+    Under(Work),
+    /// Has given way, and needs this.
+    GaveWay(Need),
+}
+
+/// The coroutine of a method.
+pub(crate) struct Operation<S> {
+    file: Py<BinaryFile>,
+    step: S,
+    stage: Stage,
+    is_served: bool,
+}
+
+impl<S: Step> Operation<S> {
+    pub(crate) fn new(file: &Bound<'_, BinaryFile>, step: S) -> Self {
+        Self {
+            file: file.clone().unbind(),
+            step,
+            stage: Stage::New,
+            is_served: false,
+        }
+    }
+
+    fn advance<'py>(&mut self, py: Python<'py>, input: Input<'py>) -> PyResult<Progress<'py>> {
+        let file = self.file.bind(py).clone();
+        let slf = file.get();
+        let got = match std::mem::replace(&mut self.stage, Stage::New) {
+            Stage::New => {
+                input.value(py)?;
+                if let Some(waits) = self.enter(py, slf)? {
+                    return Ok(waits);
+                }
+                return self.begin(&file);
+            }
+            Stage::InLine(waiter) => {
+                let waiter = waiter.into_bound(py);
+                match input.value(py) {
+                    Ok(_) => self.is_served = true,
+                    Err(error) => {
+                        let passed = slf.line.give_up(&waiter);
+                        return Err(waiting::after_passing_on(py, error, passed));
+                    }
+                }
+                return self.begin(&file);
+            }
+            Stage::AfterLeft(work) => {
+                if let Err(error) = input.value(py) {
+                    slf.leave_work(py, work);
+                    return Err(error);
+                }
+                return match work.pending.take(py) {
+                    Some(completion) => {
+                        slf.note_left(py, work.purpose, completion);
+                        self.begin(&file)
+                    }
+                    None => self.wait(py, work, Stage::AfterLeft),
+                };
+            }
+            Stage::Under(work) => {
+                if let Err(error) = input.value(py) {
+                    slf.give_up(py, work, S::IS_POSITIONAL);
+                    return Err(error);
+                }
+                match work.pending.take(py) {
+                    Some(completion) => Got::Answer(slf.note(py, work.purpose, completion)),
+                    None => Got::Waits(work),
+                }
+            }
+            Stage::GaveWay(need) => {
+                input.value(py)?;
+                slf.get(py, need)?
+            }
+        };
+        self.go_on(&file, got)
+    }
+
+    /// Is served if nobody is, or needs no serving; else waits for it.
+    #[inline]
+    fn enter<'py>(
+        &mut self,
+        py: Python<'py>,
+        file: &BinaryFile,
+    ) -> PyResult<Option<Progress<'py>>> {
+        if S::IS_POSITIONAL && !file.state.with(py, |state| state.has_unwritten()) {
+            return Ok(None);
+        }
+        if file.line.try_enter(py) {
+            self.is_served = true;
+            return Ok(None);
+        }
+        let waiter = file.line.wait(py)?;
+        self.stage = Stage::InLine(waiter.clone().unbind());
+        Ok(Some(Progress::Await(waiter)))
+    }
+
+    /// Begins, after what another may have left.
+    #[inline]
+    fn begin<'py>(&mut self, file: &Bound<'py, BinaryFile>) -> PyResult<Progress<'py>> {
+        let py = file.py();
+        if self.is_served
+            && let Some(work) = file.get().take_left(py, S::PASSES_READS)
+        {
+            return match work.pending.take(py) {
+                Some(completion) => {
+                    file.get().note_left(py, work.purpose, completion);
+                    self.begin(file)
+                }
+                None => self.wait(py, work, Stage::AfterLeft),
+            };
+        }
+        self.go_on(file, Got::Answer(Answer::Start))
+    }
+
+    #[inline]
+    fn go_on<'py>(
+        &mut self,
+        file: &Bound<'py, BinaryFile>,
+        mut got: Got,
+    ) -> PyResult<Progress<'py>> {
+        let py = file.py();
+        loop {
+            let answer = match got {
+                Got::Answer(Answer::Failed(error)) if !S::HANDLES_FAILURES => return Err(error),
+                Got::Answer(answer) => answer,
+                Got::Waits(work) => return self.wait(py, work, Stage::Under),
+                Got::Tired(need) => {
+                    self.stage = Stage::GaveWay(need);
+                    return Ok(Progress::GiveWay);
+                }
+            };
+            match self.step.step(file, answer)? {
+                Next::Return(value) => return Ok(Progress::Return(value)),
+                Next::Need(need) => got = file.get().get(py, need)?,
+            }
+        }
+    }
+
+    fn wait<'py>(
+        &mut self,
+        py: Python<'py>,
+        work: Work,
+        stage: fn(Work) -> Stage,
+    ) -> PyResult<Progress<'py>> {
+        let future = match work.pending.wait(py) {
+            Ok(future) => future,
+            Err(error) => {
+                self.file.get().leave_work(py, work);
+                return Err(error);
+            }
+        };
+        self.stage = stage(work);
+        Ok(match future {
+            Some(future) => Progress::Await(future),
+            None => Progress::GiveWay,
+        })
+    }
+}
+
+impl<S: Step> Routine for Operation<S> {
+    fn resume<'py>(&mut self, py: Python<'py>, input: Input<'py>) -> PyResult<Progress<'py>> {
+        let progress = self.advance(py, input);
+        if !self.is_served || matches!(progress, Ok(Progress::Await(_) | Progress::GiveWay)) {
+            return progress;
+        }
+        self.is_served = false;
+        let left = self.file.get().line.leave(py);
+        match progress {
+            Ok(progress) => left.map(|()| progress),
+            Err(error) => Err(waiting::after_passing_on(py, error, left)),
+        }
+    }
+
+    fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.file)?;
+        self.step.traverse(visit)?;
+        match &self.stage {
+            Stage::InLine(waiter) => visit.call(waiter),
+            Stage::AfterLeft(work) | Stage::Under(work) => work.pending.traverse(visit),
+            Stage::New | Stage::GaveWay(_) => Ok(()),
+        }
+    }
+}
+
+impl BinaryFile {
+    /// Gets what a step needs: on the spot, or from the loop.
+    fn get(&self, py: Python<'_>, need: Need) -> PyResult<Got> {
+        if budget::is_spent() {
+            return Ok(Got::Tired(need));
+        }
+        match need {
+            Need::Fill(size) => self.fill(py, size),
+            Need::Flush => self.flush_held(py),
+            Need::Read(memory, done) => self.read_past(py, memory, done),
+            Need::Write(memory) => self.write_past(py, memory),
+            Need::Submit(operation) => Self::submit(py, operation, Purpose::Other),
+        }
+    }
+
+    fn submit(py: Python<'_>, operation: FileOperation, purpose: Purpose) -> PyResult<Got> {
+        let pending = Pending::begin(py, operation)?;
+        Ok(Got::Waits(Work { pending, purpose }))
+    }
+
+    fn fill(&self, py: Python<'_>, size: usize) -> PyResult<Got> {
+        let filled = self.state.with(py, |state| {
+            let at = state.read_at(self.is_seekable);
+            match state.window.fill_now(&state.file, at, size) {
+                Ok(Attempt::Done(count)) => Ok(Ok(count)),
+                Ok(Attempt::WouldBlock) => {
+                    let memory = FileMemory::Own(state.window.lend(size));
+                    Ok(Err(Submission::read(
+                        state.file.clone(),
+                        memory,
+                        at,
+                        Extent::Some,
+                    )))
+                }
+                Err(errno) => Err(errno),
+            }
+        });
+        match filled {
+            Ok(Ok(count)) => {
+                budget::spend(count);
+                Ok(Got::Answer(Answer::Filled(count)))
+            }
+            Ok(Err(operation)) => Self::submit(py, operation, Purpose::Fill),
+            Err(errno) => Ok(Got::Answer(Answer::Failed(os_error(py, errno)))),
+        }
+    }
+
+    fn flush_held(&self, py: Python<'_>) -> PyResult<Got> {
+        let operation = self.state.with(py, |state| {
+            if state.held.is_empty() {
+                return None;
+            }
+            let at = state.write_at(self.is_seekable, self.access.appends);
+            let memory = FileMemory::Own(state.held.take());
+            state.is_flushing = true;
+            Some(Submission::write(state.file.clone(), memory, at))
+        });
+        match operation {
+            Some(operation) => Self::submit(py, operation, Purpose::Flush),
+            None => Ok(Got::Answer(Answer::Done)),
+        }
+    }
+
+    fn read_past(&self, py: Python<'_>, mut memory: FileMemory, done: usize) -> PyResult<Got> {
+        let (file, at) = self.state.with(py, |state| {
+            let begin = state.window.edge().saturating_sub(done as u64);
+            (state.file.clone(), begin)
+        });
+        match spot::read(py, &file, &mut memory, at, done) {
+            Ok(Spot::Complete(count)) => Ok(Got::Answer(Answer::Transferred(memory, count))),
+            Ok(Spot::Partial(count)) => {
+                let operation = Submission::Read(Transfer {
+                    file,
+                    memory: vec![memory],
+                    at: At::Offset(at),
+                    extent: Extent::All,
+                    done: count,
+                });
+                Self::submit(py, operation, Purpose::Read)
+            }
+            Err(errno) => Ok(Got::Answer(Answer::Failed(os_error(py, errno)))),
+        }
+    }
+
+    fn write_past(&self, py: Python<'_>, memory: FileMemory) -> PyResult<Got> {
+        let operation = self.state.with(py, |state| {
+            let at = state.write_at(self.is_seekable, self.access.appends);
+            Submission::write(state.file.clone(), memory, at)
+        });
+        Self::submit(py, operation, Purpose::Write)
+    }
+
+    /// Takes note of the end of an operation.
+    fn note(&self, py: Python<'_>, purpose: Purpose, completion: Completion) -> Answer {
+        let appends = self.access.appends;
+        let result = completion.result;
+        let failed = |errno: Errno| Answer::Failed(os_error(py, errno));
+        match (purpose, completion.operation) {
+            (Purpose::Fill, Submission::Read(transfer)) => {
+                let (memory, done) = only(transfer);
+                match (result, memory) {
+                    (Ok(_), Some(FileMemory::Own(memory))) => {
+                        self.state
+                            .with(py, |state| state.window.take_in(memory, done));
+                        Answer::Filled(done)
+                    }
+                    (Ok(_), _) => Answer::Filled(0),
+                    (Err(errno), _) => failed(errno),
+                }
+            }
+            (Purpose::Flush, Submission::Write(transfer)) => {
+                let (memory, done) = only(transfer);
+                self.state.with(py, |state| {
+                    state.is_flushing = false;
+                    state.note_written(done, appends);
+                    if let Some(FileMemory::Own(memory)) = memory {
+                        state.held.take_back(memory, done);
+                    }
+                });
+                result.map_or_else(failed, |_| Answer::Done)
+            }
+            (Purpose::Read, Submission::Read(transfer)) => {
+                let (memory, done) = only(transfer);
+                match (result, memory) {
+                    (Ok(_), Some(memory)) => Answer::Transferred(memory, done),
+                    (Ok(_), None) => failed(Errno::IO),
+                    (Err(errno), _) => failed(errno),
+                }
+            }
+            (Purpose::Write, Submission::Write(transfer)) => {
+                let done = transfer.done;
+                self.state
+                    .with(py, |state| state.note_written(done, appends));
+                result.map_or_else(failed, |_| Answer::Done)
+            }
+            (_, operation) => Answer::Ended(Box::new(Completion {
+                ticket: completion.ticket,
+                operation,
+                result,
+            })),
+        }
+    }
+
+    /// Takes note of the end of an operation that nobody waits for any more.
+    fn note_left(&self, py: Python<'_>, purpose: Purpose, completion: Completion) {
+        if let Answer::Ended(completion) = self.note(py, purpose, completion)
+            && let (Submission::Sync { .. }, Err(errno)) =
+                (&completion.operation, completion.result)
+        {
+            self.state.with(py, |state| state.unreported = Some(errno));
+        }
+    }
+
+    /// Nobody waits for this any more.
+    fn give_up(&self, py: Python<'_>, work: Work, is_positional: bool) {
+        let is_lost = match work.purpose {
+            Purpose::Fill => self.is_seekable,
+            Purpose::Read => true,
+            // A write goes on, and changes nothing here.
+            Purpose::Other if is_positional => return,
+            Purpose::Flush | Purpose::Write | Purpose::Other => false,
+        };
+        if is_lost {
+            work.pending.cancel(py);
+        } else {
+            self.leave_work(py, work);
+        }
+    }
+
+    fn leave_work(&self, py: Python<'_>, work: Work) {
+        let replaced = self.state.with(py, |state| state.left.replace(work));
+        drop(replaced);
+    }
+
+    /// What another operation has left, if it has to end before the next.
+    #[inline]
+    fn take_left(&self, py: Python<'_>, passes_reads: bool) -> Option<Work> {
+        self.state.with(py, |state| {
+            state
+                .left
+                .take_if(|left| !(passes_reads && left.purpose == Purpose::Fill))
+        })
+    }
+}
+
+/// The memory of a transfer that has one part, and how much of it is done.
+fn only(mut transfer: Transfer<FileMemory>) -> (Option<FileMemory>, usize) {
+    (transfer.memory.pop(), transfer.done)
+}
