@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING, Any, AnyStr, Generic, TypeVar, overload
 
+from aioxide.files import names
 from aioxide.files.batches import Batches
 from aioxide.files.hops import hop
 
@@ -23,21 +25,25 @@ V = TypeVar("V")
 class DirEntry(Generic[AnyStr]):
     """An entry of a directory, as `scandir` gives it out.
 
-    What the directory itself says of its entries costs no hop: the name, the inode, and unless the entry is a symbolic
-    link, what it is. All else is asked once, in a thread, and remembered, as `os.DirEntry` does.
+    What the directory itself says of its entries is known: the name, the inode, and unless the entry is a symbolic
+    link, what it is. All else the file system is asked once, and the answer is remembered, as `os.DirEntry` does.
 
     It is path-like.
     """
 
-    __slots__ = ("_entry", "_has_lstat", "_has_stat", "_is_link")
+    __slots__ = ("_dir_fd", "_entry", "_is_link", "_lstat", "_stat")
 
-    def __init__(self, entry: os.DirEntry[AnyStr], is_link: bool | None) -> None:
+    def __init__(
+        self, entry: os.DirEntry[AnyStr], is_link: bool | None, dir_fd: int | None
+    ) -> None:
         self._entry: os.DirEntry[AnyStr] = entry
         # None if nobody could say.
         self._is_link = is_link
-        # Whether the answer is remembered.
-        self._has_stat = False
-        self._has_lstat = False
+        # What the path starts from, where it is but a name.
+        self._dir_fd = dir_fd
+        # What was answered.
+        self._stat: os.stat_result | None = None
+        self._lstat: os.stat_result | None = None
 
     @property
     def name(self) -> AnyStr:
@@ -69,7 +75,9 @@ class DirEntry(Generic[AnyStr]):
             OSError: the file system could not say. That there is no such file any more is an answer: False.
 
         """
-        return await self._answer(self._entry.is_dir, follow_symlinks)
+        if self._is_known(follow_symlinks):
+            return self._entry.is_dir(follow_symlinks=follow_symlinks)
+        return stat.S_ISDIR(await self._mode(follow_symlinks))
 
     async def is_file(self, *, follow_symlinks: bool = True) -> bool:
         """Tell whether it is a plain file, or a symbolic link to one.
@@ -81,7 +89,9 @@ class DirEntry(Generic[AnyStr]):
             OSError: the file system could not say. That there is no such file any more is an answer: False.
 
         """
-        return await self._answer(self._entry.is_file, follow_symlinks)
+        if self._is_known(follow_symlinks):
+            return self._entry.is_file(follow_symlinks=follow_symlinks)
+        return stat.S_ISREG(await self._mode(follow_symlinks))
 
     async def is_symlink(self) -> bool:
         """Tell whether it is a symbolic link, be it broken.
@@ -91,7 +101,7 @@ class DirEntry(Generic[AnyStr]):
 
         """
         if self._is_link is None:
-            return await hop(self._entry.is_symlink)
+            return stat.S_ISLNK(await self._mode(follow_symlinks=False))
         return self._is_link
 
     async def is_junction(self) -> bool:
@@ -108,32 +118,33 @@ class DirEntry(Generic[AnyStr]):
             OSError: there is no such file any more, or the file system could not say.
 
         """
-        if self._remembers(follow_symlinks):
-            return self._entry.stat(follow_symlinks=follow_symlinks)
-        found = await hop(self._entry.stat, follow_symlinks=follow_symlinks)
-        if follow_symlinks:
-            self._has_stat = True
-        # What is no link is asked about in the one way for both.
+        known = self._stat if follow_symlinks else self._lstat
+        if known is not None:
+            return known
+        found = await names.stat(
+            self._entry.path, dir_fd=self._dir_fd, follow_symlinks=follow_symlinks
+        )
+        # What is no link is the same in both ways.
+        if follow_symlinks or self._is_link is False:
+            self._stat = found
         if not follow_symlinks or self._is_link is False:
-            self._has_lstat = True
+            self._lstat = found
         return found
 
-    async def _answer(self, question: Callable[..., bool], follow_symlinks: bool) -> bool:
-        if self._is_link is False or (
-            self._is_link and (not follow_symlinks or self._remembers(follow_symlinks))
-        ):
-            return question(follow_symlinks=follow_symlinks)
-        answer = await hop(question, follow_symlinks=follow_symlinks)
-        if answer and follow_symlinks:
-            self._has_stat = True
-        return answer
+    def _is_known(self, follow_symlinks: bool) -> bool:
+        """Tell whether the directory itself has said what the entry is."""
+        return self._is_link is False or (self._is_link is True and not follow_symlinks)
 
-    def _remembers(self, follow_symlinks: bool) -> bool:
-        return self._has_stat if follow_symlinks else self._has_lstat
+    async def _mode(self, follow_symlinks: bool) -> int:
+        """Return the mode, or 0 if the file is gone, or the link leads nowhere."""
+        try:
+            return (await self.stat(follow_symlinks=follow_symlinks)).st_mode
+        except FileNotFoundError:
+            return 0
 
 
 if TYPE_CHECKING:
-    Read: TypeAlias = tuple[os.DirEntry[AnyStr], bool | None]
+    Read: TypeAlias = tuple[os.DirEntry[AnyStr], bool | None, int | None]
 
 
 class Scan(Batches["Read[AnyStr]", DirEntry[AnyStr]], Generic[AnyStr]):
@@ -191,13 +202,14 @@ def scandir(path: Any = None) -> Scan[Any]:
 
 def _entries(path: Any) -> Iterator[Read[Any]]:
     """Read a directory. Runs in a thread, and asks there what the directory does not say."""
+    dir_fd = path if isinstance(path, int) else None
     with os.scandir(path) as entries:
         for entry in entries:
             try:
                 is_link = entry.is_symlink()
             except OSError:
                 is_link = None
-            yield entry, is_link
+            yield entry, is_link, dir_fd
 
 
 @overload

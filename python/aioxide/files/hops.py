@@ -52,10 +52,11 @@ async def hop_and_take(function: Callable[[], T], undo: Callable[[T], object]) -
     """
     call = _Taken(function, undo)
     try:
-        return await hop(call.run)
+        await hop(call.run)
     except asyncio.CancelledError:
         call.abandon()
         raise
+    return call.result()
 
 
 class _Taken(Generic[T]):
@@ -66,9 +67,10 @@ class _Taken(Generic[T]):
         self._undo = undo
         self._lock = threading.Lock()
         self._is_abandoned = False
+        # The result, until somebody takes it. No future holds it, which might live on for a while.
         self._results: list[T] = []
 
-    def run(self) -> T:
+    def run(self) -> None:
         """Make the call. Runs in a thread."""
         result = self._function()
         with self._lock:
@@ -76,7 +78,10 @@ class _Taken(Generic[T]):
             self._results.append(result)
         if is_abandoned:
             self._let_go()
-        return result
+
+    def result(self) -> T:
+        """Return what the call has brought, and forget it. Runs on the loop."""
+        return self._results.pop()
 
     def abandon(self) -> None:
         """Say that nobody waits any more. Runs on the loop."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import pathlib
 import shutil
+import stat
 from typing import Any
 
 import pytest
@@ -98,34 +99,58 @@ async def test_a_scan_ends_for_good_after_an_error(
         await anext(scan)
 
 
-async def test_what_the_directory_says_costs_no_hop(
-    loop: asyncio.AbstractEventLoop, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+async def test_what_was_answered_is_remembered(
+    loop: asyncio.AbstractEventLoop, root: pathlib.Path
 ) -> None:
     entries = {entry.name: entry async for entry in files.scandir(root)}
-    hops: list[object] = []
-    run_in_executor = loop.run_in_executor
+    sizes = {name: (await entries[name].stat()).st_size for name in ("file", "to_file")}
+    assert await entries["to_directory"].is_dir()
+    shutil.rmtree(root)
+    assert sizes == {"file": 8, "to_file": 8}
+    for name, size in sizes.items():
+        assert (await entries[name].stat()).st_size == size
+    assert (await entries["file"].stat(follow_symlinks=False)).st_size == 8
+    assert await entries["to_directory"].is_dir()
+    # What the directory says, it has said.
+    assert await entries["directory"].is_dir()
+    assert await entries["empty"].is_file()
+    assert await entries["broken"].is_symlink()
+    assert not await entries["broken"].is_file(follow_symlinks=False)
+    # What nobody has asked before is asked now.
+    with pytest.raises(FileNotFoundError):
+        await entries["to_file"].stat(follow_symlinks=False)
 
-    def counted(executor: Any, function: Any, *args: Any) -> Any:
-        hops.append(function)
-        return run_in_executor(executor, function, *args)
 
-    monkeypatch.setattr(loop, "run_in_executor", counted)
-    for name in ("file", "directory", "fifo"):
-        await entries[name].is_dir()
-        await entries[name].is_file()
-        await entries[name].is_symlink()
-    await entries["to_file"].is_symlink()
-    await entries["to_file"].is_file(follow_symlinks=False)
-    assert hops == []
-    # What is asked of the file system is remembered.
-    for _ in range(2):
-        assert await entries["to_file"].is_file()
-        assert (await entries["to_file"].stat()).st_size == 8
-    assert len(hops) == 1
-    for _ in range(2):
-        assert (await entries["file"].stat()).st_size == 8
-        assert (await entries["file"].stat(follow_symlinks=False)).st_size == 8
-    assert len(hops) == 2
+class _Unknown:
+    """An entry of a directory that does not say what is in it."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = str(path)
+
+
+@pytest.mark.parametrize("name", ["file", "directory", "to_file", "broken", "circle", "missing"])
+async def test_what_the_directory_does_not_say_is_asked(
+    loop: asyncio.AbstractEventLoop, root: pathlib.Path, name: str
+) -> None:
+    unknown: Any = _Unknown(root / name)
+    entry = files.DirEntry(unknown, None, None)
+    path = root / name
+    assert await entry.is_symlink() == path.is_symlink()
+    for follow_symlinks in (True, False):
+        given = {"follow_symlinks": follow_symlinks}
+        if name == "circle" and follow_symlinks:
+            with pytest.raises(OSError, match="Too many levels"):
+                await entry.is_dir()
+            continue
+        assert await entry.is_dir(**given) == _is(stat.S_ISDIR, path, follow_symlinks)
+        assert await entry.is_file(**given) == _is(stat.S_ISREG, path, follow_symlinks)
+
+
+def _is(kind: Any, path: pathlib.Path, follow_symlinks: bool) -> bool:
+    try:
+        return bool(kind(os.stat(path, follow_symlinks=follow_symlinks).st_mode))
+    except FileNotFoundError:
+        return False
 
 
 async def test_a_large_directory_takes_few_hops(

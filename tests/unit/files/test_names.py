@@ -14,6 +14,9 @@ from aioxide import files
 
 from .outcomes import NAMES, awaited, blocking, make_tree, tree
 
+# Each way must end alike.
+pytestmark = pytest.mark.usefixtures("backend")
+
 QUESTIONS = (
     "exists",
     "getatime",
