@@ -2,13 +2,14 @@
 //!
 //! The engine has the operations (`aioxide_engine::files`): on the spot, by the loop's io_uring, or on threads. Here they
 //! meet Python: `service` is the operations of one loop, whichever loop it is, `pending` one of them under
-//! way, `calls` those that are functions of their own, on names.
+//! way, `calls` those that are functions of their own, on names. `binary` is open files, which `opening` opens.
 
 mod binary;
 mod budget;
 mod calls;
 mod foreign;
 mod names;
+mod opening;
 mod pending;
 mod service;
 mod spot;
@@ -21,6 +22,7 @@ use pyo3::prelude::*;
 pub(crate) use binary::{BinaryFile, Chunks, FUNCTIONS as BINARY_FUNCTIONS, prepare};
 pub(crate) use calls::FUNCTIONS;
 pub(crate) use foreign::ForeignFiles;
+pub(crate) use opening::FUNCTIONS as OPENING_FUNCTIONS;
 pub(crate) use pending::Pending;
 pub(crate) use service::Service;
 

@@ -30,6 +30,7 @@ impl Function {
 static FUNCTIONS: &[&[&Function]] = &[
     crate::files::BINARY_FUNCTIONS,
     crate::files::FUNCTIONS,
+    crate::files::OPENING_FUNCTIONS,
     crate::joint::FUNCTIONS,
     crate::shield::FUNCTIONS,
     crate::sleeping::FUNCTIONS,

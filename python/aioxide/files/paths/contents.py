@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from aioxide.files.hops import hop
+from aioxide.files.opening import open_binary
 from aioxide.files.paths.lexical import Lexical
 
 if TYPE_CHECKING:
@@ -25,7 +27,12 @@ class Contents(Lexical):
             OSError: there is no such file, or it cannot be read.
 
         """
-        return await hop(self._path.read_bytes)
+        path = str(self._path)
+        if "\0" in path:
+            # Refused at once.
+            return self._path.read_bytes()
+        async with await open_binary(path, os.O_RDONLY, "rb", 0) as file:
+            return await file.readall()
 
     if sys.version_info >= (3, 13):
 
@@ -47,7 +54,7 @@ class Contents(Lexical):
                 UnicodeDecodeError: it is no text in this encoding.
 
             """
-            return await hop(self._path.read_text, io.text_encoding(encoding), errors, newline)
+            return _text(await self.read_bytes(), io.text_encoding(encoding), errors, newline)
 
     else:
 
@@ -63,7 +70,7 @@ class Contents(Lexical):
                 UnicodeDecodeError: it is no text in this encoding.
 
             """
-            return await hop(self._path.read_text, io.text_encoding(encoding), errors)
+            return _text(await self.read_bytes(), io.text_encoding(encoding), errors, None)
 
     async def write_bytes(self, data: ReadableBuffer) -> int:
         """Make the file consist of some bytes.
@@ -107,3 +114,13 @@ class Contents(Lexical):
         """
         encoding = io.text_encoding(encoding)
         return await hop(self._path.write_text, data, encoding, errors, newline)
+
+
+def _text(content: bytes, encoding: str, errors: str | None, newline: str | None) -> str:
+    """Return a file's content as the text that the built-in `open` makes of it."""
+    try:
+        return io.TextIOWrapper(io.BytesIO(content), encoding, errors, newline).read()
+    except TypeError:
+        # The words of `open` for this.
+        open(os.devnull, encoding=encoding, errors=errors, newline=newline).close()
+        raise

@@ -24,7 +24,9 @@ mod seeking;
 mod state;
 mod writing;
 
+pub(crate) use access::Access;
 pub(crate) use chunks::Chunks;
 pub(crate) use ending::prepare;
-pub(crate) use file::BinaryFile;
+pub(crate) use file::{BinaryFile, buffering_of};
 pub(crate) use methods::FUNCTIONS;
+pub(crate) use state::Buffering;
