@@ -100,6 +100,12 @@ impl File {
         sys::adopt_fd(fd).map(Self::from)
     }
 
+    /// Whether somebody else closes the descriptor.
+    #[must_use]
+    pub fn is_lent(&self) -> bool {
+        matches!(self.0.lock().descriptor, Some(Descriptor::Lent(_)))
+    }
+
     /// The descriptor's number; None once closing has begun.
     #[must_use]
     pub fn number(&self) -> Option<RawFd> {

@@ -119,13 +119,15 @@ impl Lifecycle for BinaryFile {
         slf.get().is_unclosed(slf.py())
     }
 
-    /// Warns as Python's own files do, and writes what is held, which may wait for the disk as those do.
+    /// Warns as Python's own files do, unless somebody else closes the descriptor, and writes what is held, which may wait
+    /// for the disk as those do.
     fn finalize(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         if !slf.get().is_unclosed(py) {
             return Ok(());
         }
-        let warned = warn(slf);
+        let is_lent = slf.get().state.with(py, |state| state.file.is_lent());
+        let warned = if is_lent { Ok(()) } else { warn(slf) };
         let (file, held, offset) = slf.get().state.with(py, |state| {
             state.phase = Phase::Closed;
             let is_placed = slf.get().is_seekable && !slf.get().access.appends;

@@ -43,6 +43,8 @@ pub(crate) enum Need {
     Write(FileMemory),
     /// An operation of the loop's. [`Answer::Ended`].
     Submit(FileOperation),
+    /// Leave to answer on the spot, which is given in a turn of the loop's own if much has been. [`Answer::Done`].
+    Leave,
 }
 
 /// What has come of what a step needed.
@@ -304,6 +306,7 @@ impl BinaryFile {
             Need::Read(memory, done) => self.read_past(py, memory, done),
             Need::Write(memory) => self.write_past(py, memory),
             Need::Submit(operation) => Self::submit(py, operation, Purpose::Other),
+            Need::Leave => Ok(Got::Answer(Answer::Done)),
         }
     }
 

@@ -107,10 +107,8 @@ impl Step for ReadAt {
                     right: Right::Read("read"),
                 };
                 file.get().check(py, check)?;
-                if file.get().has_held(py) {
-                    return Ok(Next::Need(Need::Flush));
-                }
-                self.read(file)
+                let has_held = file.get().has_held(py);
+                Ok(Next::Need(if has_held { Need::Flush } else { Need::Leave }))
             }
             _ => self.read(file),
         }
