@@ -271,7 +271,6 @@ async def removedirs(name: StrOrBytesPath) -> None:
     await hop(os.removedirs, name)
 
 
-@native
 async def link(
     src: StrOrBytesPath,
     dst: StrOrBytesPath,
@@ -287,14 +286,22 @@ async def link(
         dst: its new name.
         src_dir_fd: a descriptor of the directory that a relative `src` starts from.
         dst_dir_fd: a descriptor of the directory that a relative `dst` starts from.
-        follow_symlinks: whether it is what a symbolic link leads to that gets the name. Left out, it means what it
-            means to `os.link`.
+        follow_symlinks: whether it is what a symbolic link leads to that gets the name, as far as `os.link` of this
+            Python follows.
 
     Raises:
         OSError: there is no such file, or the new name exists or is in another file system.
 
     """
-    raise NotImplementedError
+    # Newer Pythons follow links unless they are told not to, older ones do not; `os` knows which this one is.
+    await hop(
+        os.link,
+        src,
+        dst,
+        src_dir_fd=src_dir_fd,
+        dst_dir_fd=dst_dir_fd,
+        follow_symlinks=follow_symlinks,
+    )
 
 
 @native

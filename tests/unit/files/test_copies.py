@@ -62,28 +62,22 @@ PAIRS = (
 
 
 @pytest.mark.parametrize("follow_symlinks", [True, False])
-@pytest.mark.parametrize("pair", PAIRS, ids=" to ".join)
 @pytest.mark.parametrize("function", COPIES)
 async def test_a_copy_is_what_shutil_makes(
     loop: asyncio.AbstractEventLoop,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
     function: str,
-    pair: tuple[str, str],
     follow_symlinks: bool,
 ) -> None:
-    results = []
     given = {"follow_symlinks": follow_symlinks}
-    for side in ("ours", "theirs"):
-        root = make_tree(tmp_path / side)
-        monkeypatch.chdir(root)
-        if side == "ours":
-            outcome = await awaited(getattr(files, function), *pair, **given)
-        else:
-            outcome = blocking(getattr(shutil, function), *pair, **given)
-        results.append((outcome, tree(root)))
-    ours, theirs = results
-    assert ours == theirs
+    for number, pair in enumerate(PAIRS):
+        ours, theirs = (make_tree(tmp_path / f"{side}{number}") for side in ("ours", "theirs"))
+        monkeypatch.chdir(ours)
+        outcome = await awaited(getattr(files, function), *pair, **given)
+        monkeypatch.chdir(theirs)
+        assert outcome == blocking(getattr(shutil, function), *pair, **given), pair
+        assert tree(ours) == tree(theirs), pair
 
 
 async def test_copies_take_bytes_and_path_like_names(
@@ -252,42 +246,27 @@ TREES: tuple[dict[str, Any], ...] = (
 )
 
 
-@pytest.mark.parametrize("options", TREES, ids=lambda options: ",".join(options))
 @pytest.mark.parametrize("copy_function", COPIES)
-@pytest.mark.parametrize("target", ["new", "hollow", "file", "directory/new"])
 async def test_a_tree_is_copied_as_by_shutil(
     loop: asyncio.AbstractEventLoop,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
     copy_function: str,
-    options: dict[str, Any],
-    target: str,
 ) -> None:
-    results = []
-    for side in ("ours", "theirs"):
-        base = make_tree(tmp_path / side)
-        source = make_tree(base / "source")
-        monkeypatch.chdir(base)
-        if side == "ours":
-            outcome = await awaited(
-                files.copytree,
-                "source",
-                target,
-                copy_function=getattr(files, copy_function),
-                **options,
-            )
-        else:
-            outcome = blocking(
-                shutil.copytree,
-                "source",
-                target,
-                copy_function=getattr(shutil, copy_function),
-                **options,
-            )
-        assert source.is_dir()
-        results.append((outcome, tree(base)))
-    ours, theirs = results
-    assert ours == theirs
+    cases = [(target, options) for target in ("new", "hollow", "file") for options in TREES]
+    for number, (target, options) in enumerate(cases):
+        sides = [make_tree(tmp_path / f"{side}{number}") for side in ("ours", "theirs")]
+        outcomes = []
+        for module, base in zip((files, shutil), sides, strict=True):
+            make_tree(base / "source")
+            monkeypatch.chdir(base)
+            given = {"copy_function": getattr(module, copy_function), **options}
+            if module is files:
+                outcomes.append(await awaited(files.copytree, "source", target, **given))
+            else:
+                outcomes.append(blocking(shutil.copytree, "source", target, **given))
+        assert outcomes[0] == outcomes[1], (target, options)
+        assert tree(sides[0]) == tree(sides[1]), (target, options)
 
 
 async def test_a_tree_is_told_of_as_a_whole(
@@ -328,31 +307,25 @@ async def test_functions_of_the_callers_run_in_a_thread_and_its_context(
             await function(source, tmp_path / "copy", copy_function=unfit)
 
 
-@pytest.mark.parametrize(
-    "pair",
-    [
-        *[("file", target) for target in ("new", "empty", "directory", "missing/new", "hollow")],
-        *[("directory", target) for target in ("new", "hollow", "file", "directory/deep")],
-        *[("missing", "new"), ("broken", "new"), ("to_directory", "new"), ("file", "file")],
-    ],
-    ids=" to ".join,
+MOVES = (
+    *[("file", target) for target in ("new", "empty", "directory", "missing/new", "hollow")],
+    *[("directory", target) for target in ("new", "hollow", "file", "directory/deep")],
+    *[("missing", "new"), ("broken", "new"), ("to_directory", "new"), ("file", "file")],
 )
+
+
 async def test_a_move_does_what_shutil_does(
     loop: asyncio.AbstractEventLoop,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
-    pair: tuple[str, str],
 ) -> None:
-    results = []
-    for side in ("ours", "theirs"):
-        root = make_tree(tmp_path / side)
-        monkeypatch.chdir(root)
-        if side == "ours":
-            results.append((await awaited(files.move, *pair), tree(root)))
-        else:
-            results.append((blocking(shutil.move, *pair), tree(root)))
-    ours, theirs = results
-    assert ours == theirs
+    for number, pair in enumerate(MOVES):
+        ours, theirs = (make_tree(tmp_path / f"{side}{number}") for side in ("ours", "theirs"))
+        monkeypatch.chdir(ours)
+        outcome = await awaited(files.move, *pair)
+        monkeypatch.chdir(theirs)
+        assert outcome == blocking(shutil.move, *pair), pair
+        assert tree(ours) == tree(theirs), pair
 
 
 async def test_a_move_by_name_copies_nothing(

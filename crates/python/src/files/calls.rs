@@ -97,7 +97,6 @@ functions! {
     REMOVE, REMOVE_CALL, remove: ["path", "dir_fd"], 1, 1, unlink;
     RMDIR, RMDIR_CALL, rmdir: ["path", "dir_fd"], 1, 1, rmdir;
     MKDIR, MKDIR_CALL, mkdir: ["path", "mode", "dir_fd"], 1, 2, mkdir;
-    LINK, LINK_CALL, link: ["src", "dst", "src_dir_fd", "dst_dir_fd", "follow_symlinks"], 2, 2, link;
     SYMLINK, SYMLINK_CALL, symlink: ["src", "dst", "target_is_directory", "dir_fd"], 2, 3, symlink;
 }
 
@@ -183,19 +182,6 @@ fn both<'py>(
 fn rename<'py>(given: &Given<'_, 'py>) -> PyResult<Option<Request<'py>>> {
     let flags = RenameFlags::empty();
     both(given, |from, to| Operation::Rename { from, to, flags })
-}
-
-/// Left to themselves, links are made to symbolic links, not to what those lead to.
-fn link<'py>(given: &Given<'_, 'py>) -> PyResult<Option<Request<'py>>> {
-    // What following means, when it was not asked for, has changed from one Python to the next.
-    if given.get(4).is_some() {
-        return Ok(None);
-    }
-    if given.get(2).is_some() || given.get(3).is_some() {
-        return Ok(None);
-    }
-    let flags = AtFlags::empty();
-    both(given, |from, to| Operation::HardLink { from, to, flags })
 }
 
 fn symlink<'py>(given: &Given<'_, 'py>) -> PyResult<Option<Request<'py>>> {

@@ -115,6 +115,9 @@ class Questions(Lexical):
             OSError: there is no such file, or the file system could not say.
 
         """
+        if sys.version_info >= (3, 14):
+            return await names.lstat(self._path)
+        # Refused in the words of `stat`, on these.
         return await self.stat(follow_symlinks=False)
 
     if sys.version_info >= (3, 14):
