@@ -1,5 +1,6 @@
 //! The file operations of a loop that is not ours: its own methods have it flush, and look at what is complete.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use pyo3::exceptions::PyRuntimeError;
@@ -50,6 +51,10 @@ impl ForeignFiles {
         let waking = reference.clone().unbind();
         // Without an interpreter, or without the loop, there is nobody left to wake.
         let wake = Arc::new(move || {
+            if IS_AT_WORK.get() {
+                // It will look again before it is done.
+                return;
+            }
             Python::try_attach(|py| wake(waking.bind(py)));
         });
         let service = Service::new(py, super::choice()?, wake)?;
@@ -83,6 +88,27 @@ impl ForeignFiles {
         let flush = slf.getattr(intern!(py, "_flush"))?;
         event_loop.call_method1(intern!(py, "call_soon"), (flush,))?;
         Ok(())
+    }
+}
+
+thread_local! {
+    /// Whether this thread is at the operations of a loop, which may then wake it itself.
+    static IS_AT_WORK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While there is one, this thread is at work, however that ends.
+struct AtWork;
+
+impl AtWork {
+    fn begin() -> Self {
+        IS_AT_WORK.set(true);
+        Self
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        IS_AT_WORK.set(false);
     }
 }
 
@@ -125,14 +151,18 @@ impl ForeignFiles {
     fn _flush(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         slf.get().is_flush_arranged.replace(py, false);
+        let at_work = AtWork::begin();
         slf.get().service.flush(py);
+        drop(at_work);
         Self::_collect(slf)
     }
 
     /// Tells those who wait for what is complete.
     fn _collect(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
+        let at_work = AtWork::begin();
         let (_count, result) = slf.get().service.collect(py);
+        drop(at_work);
         // What needs another call, or a wish to cancel, goes out in the next turn.
         if slf.get().service.has_work(py)
             && let Some(event_loop) = slf.get().event_loop.bind(py).upgrade()
