@@ -50,9 +50,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     module.add_class::<clock::VirtualClock>()?;
     module.add_class::<event_loop::EventLoop>()?;
-    module.add_class::<files::BinaryFile>()?;
-    module.add_class::<files::Chunks>()?;
-    module.add_class::<files::ForeignFiles>()?;
     module.add_class::<future::Future>()?;
     module.add_class::<future::FutureIter>()?;
     module.add_class::<handle::Handle>()?;
@@ -105,8 +102,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     )?)?;
     module.add("NativeFunction", raw::function::class(py)?)?;
     event_loop::prepare(py)?;
-    files::prepare(py)?;
-    raw::ready::prepare(py)?;
+    files::add_to(module)?;
     future::prepare(py)?;
     joint::prepare(py)?;
     routine::prepare(py)?;

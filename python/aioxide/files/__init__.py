@@ -40,11 +40,13 @@ from aioxide.files.questions import (
     realpath,
     samefile,
 )
+from aioxide.files.text import TextFile
 
 __all__ = [
     "BinaryFile",
     "DirEntry",
     "Path",
+    "TextFile",
     "access",
     "chmod",
     "chown",

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from aioxide.files.binary import BinaryFile
+from aioxide.files.text import TextFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,11 @@ def binary(path: Path | str, mode: str = "rb", buffering: int = -1) -> BinaryFil
     return BinaryFile(fd, mode, buffering, name=os.fspath(path))
 
 
+def text(path: Path | str, mode: str = "r", buffering: int = -1, **how: Any) -> TextFile:
+    """Open a file of text."""
+    return TextFile(binary(path, mode, buffering), mode=mode, **how)
+
+
 def pipe() -> tuple[BinaryFile, BinaryFile]:
     """Open both ends of a pipe."""
     reader, writer = os.pipe()
@@ -37,3 +43,8 @@ def pipe() -> tuple[BinaryFile, BinaryFile]:
 def theirs(path: Path | str, mode: str = "rb", buffering: int = -1) -> Any:
     """Open a file of bytes as Python does."""
     return open(path, mode, buffering)
+
+
+def theirs_of_text(path: Path | str, mode: str = "r", **how: Any) -> Any:
+    """Open a file of text as Python does."""
+    return open(path, mode, **how)

@@ -101,11 +101,11 @@ def test_random_operations_come_out_alike(
                 file.write(CONTENT)
         its = theirs(paths[1], mode, buffering)
         ours = binary(paths[0], mode, buffering)
-        for operation in operations:
-            await compare(ours, its, operation)
-        await compare(ours, its, ("tell",))
-        await ours.close()
-        its.close()
+        async with ours:
+            with its:
+                for operation in operations:
+                    await compare(ours, its, operation)
+                await compare(ours, its, ("tell",))
         contents = []
         for path in paths:
             with open(path, "rb") as file:
@@ -134,12 +134,12 @@ def test_random_unbuffered_operations_come_out_alike(
                 file.write(CONTENT)
         its = theirs(paths[1], mode, 0)
         ours = binary(paths[0], mode, 0)
-        for operation in operations:
-            await compare(ours, its, operation)
-            with open(paths[0], "rb") as left, open(paths[1], "rb") as right:
-                assert left.read() == right.read()
-        await ours.close()
-        its.close()
+        async with ours:
+            with its:
+                for operation in operations:
+                    await compare(ours, its, operation)
+                    with open(paths[0], "rb") as left, open(paths[1], "rb") as right:
+                        assert left.read() == right.read()
 
     with tempfile.TemporaryDirectory() as directory:
         asyncio.run(main(directory))

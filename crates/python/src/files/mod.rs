@@ -14,20 +14,33 @@ mod pending;
 mod service;
 mod spot;
 mod statistics;
+mod text;
 
 use aioxide_engine::files::{Backend, Choice, Files, Operation};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-pub(crate) use binary::{BinaryFile, Chunks, FUNCTIONS as BINARY_FUNCTIONS, prepare};
+pub(crate) use binary::{BinaryFile, FUNCTIONS as BINARY_FUNCTIONS};
 pub(crate) use calls::FUNCTIONS;
 pub(crate) use foreign::ForeignFiles;
 pub(crate) use opening::FUNCTIONS as OPENING_FUNCTIONS;
 pub(crate) use pending::Pending;
 pub(crate) use service::Service;
+pub(crate) use text::FUNCTIONS as TEXT_FUNCTIONS;
 
 use crate::errors::os_error;
 use crate::raw::file_memory::FileMemory;
+use crate::raw::ready;
+
+/// Adds the classes to the extension module.
+pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<BinaryFile>()?;
+    module.add_class::<binary::Chunks>()?;
+    module.add_class::<ForeignFiles>()?;
+    module.add_class::<text::TextFile>()?;
+    ready::prepare(module.py())?;
+    binary::prepare(module.py())
+}
 
 /// An operation on memory of Python's.
 pub(crate) type FileOperation = Operation<FileMemory>;

@@ -27,4 +27,5 @@ pub(crate) mod ready;
 pub(crate) mod recursion;
 pub(crate) mod refcount;
 pub(crate) mod registry;
+pub(crate) mod text;
 pub(crate) mod window;

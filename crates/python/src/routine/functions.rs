@@ -31,6 +31,7 @@ static FUNCTIONS: &[&[&Function]] = &[
     crate::files::BINARY_FUNCTIONS,
     crate::files::FUNCTIONS,
     crate::files::OPENING_FUNCTIONS,
+    crate::files::TEXT_FUNCTIONS,
     crate::joint::FUNCTIONS,
     crate::shield::FUNCTIONS,
     crate::sleeping::FUNCTIONS,

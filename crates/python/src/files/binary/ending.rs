@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::checks::CLOSED_STOP;
 use super::file::BinaryFile;
-use super::operation::{Answer, Need, Next, Purpose, Step};
+use super::operation::{Answer, Need, Next, Step};
 use super::state::Phase;
 use crate::errors::os_error;
 use crate::raw::lifecycle::{self, Lifecycle};
@@ -35,10 +35,9 @@ impl Close {
             state.phase = Phase::Closing;
             state.held.forget();
             state.window.forget();
-            (state.file.clone(), state.left.take())
+            (state.file.clone(), state.left_fill.take())
         });
         if let Some(work) = left {
-            debug_assert_eq!(work.purpose, Purpose::Fill);
             work.pending.cancel(py);
         }
         if !slf.access.writable && matches!(try_close(&raw), Ok(Attempt::Done(()))) {
@@ -66,8 +65,6 @@ impl Close {
 
 impl Step for Close {
     const HANDLES_FAILURES: bool = true;
-    const PASSES_READS: bool = true;
-
     fn step<'py>(&mut self, file: &Bound<'py, BinaryFile>, answer: Answer) -> PyResult<Next<'py>> {
         let py = file.py();
         match answer {

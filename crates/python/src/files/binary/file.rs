@@ -61,6 +61,10 @@ impl BinaryFile {
         self.state.with(py, |state| state.phase != Phase::Open)
     }
 
+    pub(crate) fn name<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.name.bind(py)
+    }
+
     fn checked(&self, py: Python<'_>, closed: &'static str) -> PyResult<()> {
         let check = Check {
             closed,
@@ -207,16 +211,17 @@ impl BinaryFile {
         self.line.traverse(visit)?;
         self.state
             .visit(|state| {
-                state
-                    .left
-                    .as_ref()
-                    .map_or(Ok(()), |work| work.pending.traverse(visit))
+                let mut left = [&state.left, &state.left_fill].into_iter().flatten();
+                left.try_for_each(|work| work.pending.traverse(visit))
             })
             .unwrap_or(Ok(()))
     }
 
     fn __clear__(&self, py: Python<'_>) {
         self.line.clear(py);
-        drop(self.state.with(py, |state| state.left.take()));
+        drop(
+            self.state
+                .with(py, |state| (state.left.take(), state.left_fill.take())),
+        );
     }
 }

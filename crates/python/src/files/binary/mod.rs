@@ -10,6 +10,7 @@
 //! ([`State::show_cursor`](state::State::show_cursor)). What cannot seek, and what is appended to, uses the cursor.
 
 mod access;
+mod below;
 mod checks;
 mod chunks;
 mod ending;
@@ -25,8 +26,13 @@ mod state;
 mod writing;
 
 pub(crate) use access::Access;
+pub(crate) use checks::{CLOSED_STOP, limit_of, unsupported};
 pub(crate) use chunks::Chunks;
-pub(crate) use ending::prepare;
+pub(crate) use ending::{Close, prepare};
 pub(crate) use file::{BinaryFile, buffering_of};
-pub(crate) use methods::FUNCTIONS;
+pub(crate) use methods::{FUNCTIONS, offset_of};
+pub(crate) use operation::{Answer, Need, Next, Operation, Step};
+pub(crate) use reading::{Amount, Read};
+pub(crate) use seeking::Seek;
 pub(crate) use state::Buffering;
+pub(crate) use writing::{Flush, Placed, Sync, Truncate};

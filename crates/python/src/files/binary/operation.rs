@@ -4,8 +4,9 @@
 //! else from the loop's file operations. When the awaiter has gone meanwhile:
 //!
 //! - a read of a plain file is cancelled, and its memory dies with it: the position has not moved;
-//! - a read that has taken bytes out of a pipe for good, or a write, or anything else, is left in the file. The next
-//!   operation waits for it, and takes note of what it has done, before it begins.
+//! - a read of a pipe, which may have taken bytes out of it for good, is left in the file for the next who needs some;
+//! - a write, or anything else, is left there, too. The next operation waits for it, and takes note of what it has
+//!   done, before it begins.
 
 use aioxide_engine::files::{At, Extent, Operation as Submission, Transfer};
 use aioxide_engine::sockets::Attempt;
@@ -69,8 +70,6 @@ pub(crate) trait Step: Send + Sync {
     const HANDLES_FAILURES: bool = false;
     /// Whether it may go side by side with others, as long as nothing is held.
     const IS_POSITIONAL: bool = false;
-    /// Whether it need not wait for a read that was given up.
-    const PASSES_READS: bool = false;
 
     /// Goes on.
     fn step<'py>(&mut self, file: &Bound<'py, BinaryFile>, answer: Answer) -> PyResult<Next<'py>>;
@@ -211,7 +210,7 @@ impl<S: Step> Operation<S> {
     fn begin<'py>(&mut self, file: &Bound<'py, BinaryFile>) -> PyResult<Progress<'py>> {
         let py = file.py();
         if self.is_served
-            && let Some(work) = file.get().take_left(py, S::PASSES_READS)
+            && let Some(work) = file.get().take_left(py)
         {
             return match work.pending.take(py) {
                 Some(completion) => {
@@ -316,6 +315,9 @@ impl BinaryFile {
     }
 
     fn fill(&self, py: Python<'_>, size: usize) -> PyResult<Got> {
+        if let Some(work) = self.state.with(py, |state| state.left_fill.take()) {
+            return Ok(Got::Waits(work));
+        }
         let filled = self.state.with(py, |state| {
             let at = state.read_at(self.is_seekable);
             match state.window.fill_now(&state.file, at, size) {
@@ -465,18 +467,17 @@ impl BinaryFile {
     }
 
     fn leave_work(&self, py: Python<'_>, work: Work) {
-        let replaced = self.state.with(py, |state| state.left.replace(work));
+        let replaced = self.state.with(py, |state| match work.purpose {
+            Purpose::Fill => state.left_fill.replace(work),
+            _ => state.left.replace(work),
+        });
         drop(replaced);
     }
 
-    /// What another operation has left, if it has to end before the next.
+    /// What another operation has left, which has to end before the next.
     #[inline]
-    fn take_left(&self, py: Python<'_>, passes_reads: bool) -> Option<Work> {
-        self.state.with(py, |state| {
-            state
-                .left
-                .take_if(|left| !(passes_reads && left.purpose == Purpose::Fill))
-        })
+    fn take_left(&self, py: Python<'_>) -> Option<Work> {
+        self.state.with(py, |state| state.left.take())
     }
 }
 

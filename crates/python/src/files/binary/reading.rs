@@ -171,7 +171,7 @@ fn copy_to(room: &mut [std::mem::MaybeUninit<u8>], bytes: &[u8]) -> usize {
 impl BinaryFile {
     /// Whether something is held that reads must see first.
     #[inline]
-    pub(super) fn has_held(&self, py: Python<'_>) -> bool {
+    pub(crate) fn has_held(&self, py: Python<'_>) -> bool {
         self.state.with(py, |state| !state.held.is_empty())
     }
 

@@ -90,8 +90,6 @@ impl Step for Seek {
 pub(crate) struct Tell;
 
 impl Step for Tell {
-    const PASSES_READS: bool = true;
-
     fn step<'py>(&mut self, file: &Bound<'py, BinaryFile>, _answer: Answer) -> PyResult<Next<'py>> {
         let py = file.py();
         let check = Check {

@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(super) held: HeldWrites,
     /// An operation that nobody waits for any more, and that has to end before another begins.
     pub(super) left: Option<Work>,
+    /// A read of what has no positions that nobody waits for any more: its bytes are the next.
+    pub(super) left_fill: Option<Work>,
     /// Whether what was held is on its way.
     pub(super) is_flushing: bool,
     pub(super) phase: Phase,
@@ -70,6 +72,7 @@ impl State {
             window: Window::new(cursor.unwrap_or(0), ahead),
             held: HeldWrites::new(held),
             left: None,
+            left_fill: None,
             is_flushing: false,
             phase: Phase::Open,
             cursor,

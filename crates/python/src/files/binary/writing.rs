@@ -98,8 +98,6 @@ impl Write {
 }
 
 impl Step for Write {
-    const PASSES_READS: bool = true;
-
     fn step<'py>(&mut self, file: &Bound<'py, BinaryFile>, answer: Answer) -> PyResult<Next<'py>> {
         let py = file.py();
         if matches!(answer, Answer::Start) {
@@ -152,8 +150,6 @@ impl WriteLines {
 }
 
 impl Step for WriteLines {
-    const PASSES_READS: bool = true;
-
     fn step<'py>(&mut self, file: &Bound<'py, BinaryFile>, answer: Answer) -> PyResult<Next<'py>> {
         let py = file.py();
         if matches!(answer, Answer::Start) {
@@ -189,8 +185,6 @@ impl Step for WriteLines {
 pub(crate) struct Flush;
 
 impl Step for Flush {
-    const PASSES_READS: bool = true;
-
     fn step<'py>(&mut self, file: &Bound<'py, BinaryFile>, answer: Answer) -> PyResult<Next<'py>> {
         let py = file.py();
         if matches!(answer, Answer::Start) {
@@ -214,7 +208,7 @@ pub(crate) struct Truncate {
 }
 
 impl Truncate {
-    pub(super) fn new(size: Option<i64>) -> Self {
+    pub(crate) fn new(size: Option<i64>) -> Self {
         Self { size }
     }
 
@@ -273,14 +267,12 @@ pub(crate) struct Sync {
 }
 
 impl Sync {
-    pub(super) fn new(durability: Durability) -> Self {
+    pub(crate) fn new(durability: Durability) -> Self {
         Self { durability }
     }
 }
 
 impl Step for Sync {
-    const PASSES_READS: bool = true;
-
     fn step<'py>(&mut self, file: &Bound<'py, BinaryFile>, answer: Answer) -> PyResult<Next<'py>> {
         let py = file.py();
         match answer {
