@@ -34,7 +34,7 @@ impl EventLoop {
         let event_loop = slf.get();
         let mailbox = Arc::clone(&event_loop.mailbox);
         let wake = Arc::new(move || mailbox.waker.wake());
-        let service = Service::new(py, files::choice()?, wake)?;
+        let service = Service::new(py, files::choice()?, wake, None)?;
         if let Some(source) = service.source(py) {
             let (reader, watcher) = (Direction::Read, Watcher::Files);
             let watched = event_loop.watch(py, source, reader, watcher, Trust::Nothing);

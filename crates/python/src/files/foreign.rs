@@ -57,7 +57,8 @@ impl ForeignFiles {
             }
             Python::try_attach(|py| wake(waking.bind(py)));
         });
-        let service = Service::new(py, super::choice()?, wake)?;
+        let foreign = Some(reference.clone().unbind());
+        let service = Service::new(py, super::choice()?, wake, foreign)?;
         let files = Self {
             event_loop: reference.unbind(),
             service,

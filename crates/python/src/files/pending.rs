@@ -121,6 +121,20 @@ impl Pending {
         self.slot.0.with(py, |state| state.completion.is_some())
     }
 
+    /// Whether it will never end, for its loop was closed first. For whoever has a file of that loop's on another one.
+    pub(crate) fn is_lost(&self, py: Python<'_>) -> bool {
+        if self.is_complete(py) || !self.service.is_closed(py) {
+            return false;
+        }
+        // It may have ended since, and nobody else will ever look.
+        let (_count, result) = self.service.collect(py);
+        if let Err(error) = result {
+            error.write_unraisable(py, None);
+        }
+        self.service.close(py);
+        !self.is_complete(py)
+    }
+
     /// Its end, once; None before.
     pub(crate) fn take(&self, py: Python<'_>) -> Option<Completion> {
         let completion = self.slot.0.with(py, |state| state.completion.take());

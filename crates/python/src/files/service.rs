@@ -7,7 +7,9 @@ use std::sync::Arc;
 use aioxide_engine::files::{CLOSE_PATIENCE, Choice, Files, Ticket, Wake};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 
 use super::pending::Slot;
 use super::{Completion, FileOperation};
@@ -25,6 +27,8 @@ struct Desk {
 pub(crate) struct Service {
     /// None once the loop is closed.
     desk: Guarded<Option<Desk>>,
+    /// The loop, if it is not ours: it does not say when it is closed.
+    foreign: Option<Py<PyWeakrefReference>>,
 }
 
 impl Drop for Service {
@@ -39,7 +43,12 @@ impl Service {
     ///
     /// # Errors
     /// `OSError` if a ring was asked for and is refused.
-    pub(crate) fn new(py: Python<'_>, choice: Choice, wake: Wake) -> PyResult<Arc<Self>> {
+    pub(crate) fn new(
+        py: Python<'_>,
+        choice: Choice,
+        wake: Wake,
+        foreign: Option<Py<PyWeakrefReference>>,
+    ) -> PyResult<Arc<Self>> {
         let files = Files::new(choice, wake).map_err(|errno| os_error(py, errno))?;
         let desk = Desk {
             files,
@@ -47,6 +56,7 @@ impl Service {
         };
         Ok(Arc::new(Self {
             desk: Guarded::new(Some(desk)),
+            foreign,
         }))
     }
 
@@ -136,6 +146,21 @@ impl Service {
         self.desk.with(py, |desk| {
             desk.as_ref().is_some_and(|desk| desk.files.is_inherited())
         })
+    }
+
+    /// Whether the loop was closed.
+    pub(super) fn is_closed(&self, py: Python<'_>) -> bool {
+        if self.desk.with(py, |desk| desk.is_none()) {
+            return true;
+        }
+        let Some(foreign) = &self.foreign else {
+            return false;
+        };
+        let Some(event_loop) = foreign.bind(py).upgrade() else {
+            return true;
+        };
+        let is_closed = event_loop.call_method0(intern!(py, "is_closed"));
+        is_closed.is_ok_and(|is_closed| is_closed.is_truthy().unwrap_or(false))
     }
 
     /// Cancels everything and waits, for a second at most, until nobody uses the operations' memory any more.

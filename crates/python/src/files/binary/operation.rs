@@ -212,13 +212,12 @@ impl<S: Step> Operation<S> {
         if self.is_served
             && let Some(work) = file.get().take_left(py)
         {
-            return match work.pending.take(py) {
-                Some(completion) => {
-                    file.get().note_left(py, work.purpose, completion);
-                    self.begin(file)
-                }
-                None => self.wait(py, work, Stage::AfterLeft),
-            };
+            let is_lost = work.pending.is_lost(py);
+            match work.pending.take(py) {
+                Some(completion) => file.get().note_left(py, work.purpose, completion),
+                None if is_lost => file.get().note_lost(py, work.purpose),
+                None => return self.wait(py, work, Stage::AfterLeft),
+            }
         }
         self.go_on(file, Got::Answer(Answer::Start))
     }
@@ -447,6 +446,13 @@ impl BinaryFile {
                 (&completion.operation, completion.result)
         {
             self.state.with(py, |state| state.unreported = Some(errno));
+        }
+    }
+
+    /// Takes note that nobody will ever know how an operation has ended, for its loop was closed.
+    fn note_lost(&self, py: Python<'_>, purpose: Purpose) {
+        if purpose == Purpose::Flush {
+            self.state.with(py, |state| state.is_flushing = false);
         }
     }
 
