@@ -25,6 +25,7 @@ from aioxide.files.names import (
     unlink,
     utime,
 )
+from aioxide.files.opening import open
 from aioxide.files.paths import Path
 from aioxide.files.questions import (
     exists,
@@ -72,6 +73,7 @@ __all__ = [
     "makedirs",
     "mkdir",
     "move",
+    "open",
     "readlink",
     "realpath",
     "remove",

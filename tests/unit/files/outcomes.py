@@ -41,7 +41,7 @@ def raised(exc: Exception) -> object:
     """Return all that can be told of an exception."""
     names = [getattr(exc, name, None) for name in ("errno", "strerror", "filename", "filename2")]
     text = str(exc) if isinstance(exc, OSError) else str(exc).replace("pathlib.", "")
-    return ("raised", type(exc), text, *map(plain, names))
+    return ("raised", type(exc), text, *names)
 
 
 def plain(value: Any) -> Any:

@@ -34,7 +34,12 @@ class Changes(Lexical):
             OSError: the name exists, or the directory that it is to be in does not.
 
         """
-        await hop(self._path.mkdir, mode, parents, exist_ok)
+        try:
+            await names.mkdir(self._path, mode)
+        except OSError:
+            if not (parents or exist_ok):
+                raise
+            await hop(self._path.mkdir, mode, parents, exist_ok)
 
     async def touch(self, mode: int = 0o666, exist_ok: bool = True) -> None:
         """Make an empty file, or tell a file that it was changed now.

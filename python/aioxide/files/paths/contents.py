@@ -3,22 +3,79 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 from aioxide.files.hops import hop
-from aioxide.files.opening import open_binary
+from aioxide.files.opening import open_blaming
 from aioxide.files.paths.lexical import Lexical
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from _typeshed import OpenBinaryMode, OpenTextMode, ReadableBuffer
+
+    from aioxide.files.binary import BinaryFile
+    from aioxide.files.opening import Opening
+    from aioxide.files.text import TextFile
 
 
 class Contents(Lexical):
     """What reads and writes a file."""
 
     __slots__ = ()
+
+    @overload
+    def open(
+        self,
+        mode: OpenTextMode = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> Opening[TextFile]: ...
+    @overload
+    def open(
+        self,
+        mode: OpenBinaryMode,
+        buffering: int = -1,
+        encoding: None = None,
+        errors: None = None,
+        newline: None = None,
+    ) -> Opening[BinaryFile]: ...
+    @overload
+    def open(
+        self,
+        mode: str,
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> Opening[Any]: ...
+    def open(
+        self,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> Opening[Any]:
+        """Open the file, as `aioxide.files.open` does.
+
+        Args:
+            mode: what for, as there.
+            buffering: how, as there.
+            encoding: the text's encoding, as there.
+            errors: what becomes of what is no text in this encoding, as there.
+            newline: what ends a line of text, as there.
+
+        Returns:
+            What is to be awaited for the open file, or entered by `async with`.
+
+        Raises:
+            ValueError: the mode makes no sense, or not with the other arguments.
+            OSError: when it is awaited, the file cannot be opened.
+
+        """
+        return open_blaming(2, self._path, mode, buffering, encoding, errors, newline)
 
     async def read_bytes(self) -> bytes:
         """Return all that is in the file.
@@ -27,12 +84,9 @@ class Contents(Lexical):
             OSError: there is no such file, or it cannot be read.
 
         """
-        path = str(self._path)
-        if "\0" in path:
-            # Refused at once.
-            return self._path.read_bytes()
-        async with await open_binary(path, os.O_RDONLY, "rb", 0) as file:
-            return await file.readall()
+        async with open_blaming(2, self._path, "rb", 0, None, None, None) as file:
+            content: bytes = await file.readall()
+        return content
 
     if sys.version_info >= (3, 13):
 
@@ -54,7 +108,7 @@ class Contents(Lexical):
                 UnicodeDecodeError: it is no text in this encoding.
 
             """
-            return _text(await self.read_bytes(), io.text_encoding(encoding), errors, newline)
+            return await self._read_text(io.text_encoding(encoding), errors, newline)
 
     else:
 
@@ -70,7 +124,7 @@ class Contents(Lexical):
                 UnicodeDecodeError: it is no text in this encoding.
 
             """
-            return _text(await self.read_bytes(), io.text_encoding(encoding), errors, None)
+            return await self._read_text(io.text_encoding(encoding), errors, None)
 
     async def write_bytes(self, data: ReadableBuffer) -> int:
         """Make the file consist of some bytes.
@@ -115,12 +169,13 @@ class Contents(Lexical):
         encoding = io.text_encoding(encoding)
         return await hop(self._path.write_text, data, encoding, errors, newline)
 
-
-def _text(content: bytes, encoding: str, errors: str | None, newline: str | None) -> str:
-    """Return a file's content as the text that the built-in `open` makes of it."""
-    try:
-        return io.TextIOWrapper(io.BytesIO(content), encoding, errors, newline).read()
-    except TypeError:
-        # The words of `open` for this.
-        open(os.devnull, encoding=encoding, errors=errors, newline=newline).close()
-        raise
+    async def _read_text(self, encoding: str, errors: str | None, newline: str | None) -> str:
+        try:
+            opening = open_blaming(3, self._path, "r", -1, encoding, errors, newline)
+        except (LookupError, ValueError):
+            # What is wrong with the file is told first.
+            await self.read_bytes()
+            raise
+        async with opening as file:
+            text: str = await file.read()
+        return text
