@@ -1,5 +1,6 @@
 """Files that do not block the loop."""
 
+from aioxide.files import tempfile
 from aioxide.files.binary import BinaryFile
 from aioxide.files.copies import copy, copy2, copyfile, copymode, copystat, copytree, move, rmtree
 from aioxide.files.directories import DirEntry, listdir, scandir, walk
@@ -88,6 +89,7 @@ __all__ = [
     "stat",
     "statvfs",
     "symlink",
+    "tempfile",
     "truncate",
     "unlink",
     "utime",
