@@ -1,11 +1,13 @@
 """What a type checker knows of files. Read by mypy in `make lint`, and never run."""
 
+import asyncio
 import os
 import pathlib
-from typing import assert_type
+from typing import Any, assert_type
 
 import aioxide
 from aioxide import files
+from aioxide.files import tempfile
 
 
 async def names() -> None:
@@ -60,3 +62,36 @@ async def paths(path: files.Path, own: Own) -> None:
     async for found in own.iterdir():
         assert_type(found, Own)
     assert_type(os.fspath(path), str)
+
+
+async def opened(path: files.Path, mode: str) -> None:
+    async with files.open("a") as text:
+        assert_type(text, files.TextFile)
+    async with files.open(path, "rb", buffering=0) as binary:
+        assert_type(binary, files.BinaryFile)
+        assert_type(await binary.read(), bytes)
+    assert_type(await path.open("w"), files.TextFile)
+    assert_type(await path.open("r+b"), files.BinaryFile)
+    assert_type(await files.open("a", mode), Any)
+
+
+async def temporary() -> None:
+    async with tempfile.TemporaryFile() as binary:
+        assert_type(binary, files.BinaryFile)
+    async with tempfile.NamedTemporaryFile("w", suffix=".txt") as text:
+        await text.write("a")
+    async with tempfile.TemporaryDirectory() as path:
+        assert_type(path, str)
+    async with tempfile.TemporaryDirectory(prefix=b"a") as raw:
+        assert_type(raw, bytes)
+    async with tempfile.SpooledTemporaryFile() as spooled:
+        assert_type(await spooled.read(), bytes)
+    async with tempfile.SpooledTemporaryFile(mode="w+") as spooled_text:
+        assert_type(await spooled_text.read(), str)
+    assert_type(await tempfile.mkstemp(), tuple[int, str])
+    assert_type(await tempfile.mkdtemp(b"a"), bytes)
+
+
+async def sent(writer: asyncio.StreamWriter, file: files.BinaryFile) -> None:
+    assert_type(await files.sendfile(writer, file), int)
+    assert_type(await files.sendfile(writer.transport, file, 1, 2), int)

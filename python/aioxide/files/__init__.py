@@ -42,6 +42,7 @@ from aioxide.files.questions import (
     realpath,
     samefile,
 )
+from aioxide.files.sending import sendfile
 from aioxide.files.text import TextFile
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "rmtree",
     "samefile",
     "scandir",
+    "sendfile",
     "stat",
     "statvfs",
     "symlink",

@@ -213,7 +213,7 @@ def _new_plan(mode: str, buffering: int, encoding: Any, errors: Any, newline: An
     return Plan(mode, _flags_of(mode), max(buffering, -1), encoding, errors, newline)
 
 
-_known_plan = lru_cache(maxsize=256)(_new_plan)
+_known_plan = lru_cache(maxsize=256, typed=True)(_new_plan)
 
 
 def _flags_of(mode: str) -> int:

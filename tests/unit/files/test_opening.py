@@ -100,6 +100,7 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"mode": "rb", "buffering": -2},
     {"mode": "rb", "buffering": "1"},
     {"mode": "rb", "buffering": None},
+    {"mode": "rb", "buffering": 100.0},
     {"mode": "rb", "encoding": "utf-8"},
     {"mode": "rb", "errors": "strict"},
     {"mode": "rb", "newline": "\n"},
