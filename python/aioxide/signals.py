@@ -69,9 +69,13 @@ class _SignalPipe:
         _pipes[self._write_fd] = self
         _arrange_for_forks()
 
-    def install(self) -> None:
+    def install(self, *, has_handlers: bool) -> None:
         """Take the place. Raises ValueError outside of the main thread of the main interpreter."""
-        before = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
+        if has_handlers:
+            # Each number counts, so that the interpreter is to tell of those that the pipe has no room for.
+            before = signal.set_wakeup_fd(self._write_fd)
+        else:
+            before = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
         self._is_installed = True
         if before != self._write_fd:
             self._before = _pipes.get(before, before)
@@ -168,7 +172,7 @@ class Signals(Foundation):
         self._check_signal(sig)
         self._check_closed()
         try:
-            self._open_signal_pipe().install()
+            self._open_signal_pipe().install(has_handlers=True)
         except (ValueError, OSError) as exc:
             raise RuntimeError(str(exc)) from exc
         self._signal_handlers[sig] = asyncio.Handle(callback, args, self)
@@ -218,7 +222,7 @@ class Signals(Foundation):
         if not _is_main_thread():
             return
         try:
-            self._open_signal_pipe().install()
+            self._open_signal_pipe().install(has_handlers=bool(self._signal_handlers))
         except ValueError:
             # A main thread, but of a subinterpreter: those have no signals.
             logger.debug("this interpreter hears no signals")
@@ -259,8 +263,7 @@ class Signals(Foundation):
         if handle.cancelled():
             self.remove_signal_handler(sig)
         elif not self.is_closed():
-            # Straight from the handle, so that each arrival is a call of its own in the handle's context.
-            self.call_soon(handle._callback, *handle._args, context=handle._context)
+            self._add_callback(handle)
         return True
 
     def _close_signals(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .support import Loop, Recorder, Serving, client_tls, server_tls
+from .support import Loop, Recorder, Reports, Serving, client_tls, server_tls
 
 
 def test_the_ready_queue_shows_the_handles_that_run_next(loop: Loop) -> None:
@@ -30,6 +30,30 @@ def test_the_timers_show_their_handles(loop: Loop) -> None:
     assert timer not in loop._ready  # type: ignore[attr-defined]
     assert len(loop._scheduled) == 1  # type: ignore[attr-defined]
     timer.cancel()
+
+
+def test_a_handle_that_somebody_else_made_runs_in_its_turn(loop: Loop, reports: Reports) -> None:
+    def fails() -> None:
+        raise ValueError("reported")
+
+    ran: list[str] = []
+    early, late = (asyncio.Handle(ran.append, (name,), loop) for name in ("early", "late"))
+    skipped = asyncio.Handle(ran.append, ("skipped",), loop)
+    failing = asyncio.Handle(fails, (), loop)
+    add: Any = loop._add_callback  # type: ignore[attr-defined]
+    loop.call_soon(ran.append, "before")
+    for handle in (early, failing, skipped, late):
+        add(handle)
+        assert loop._ready[-1] is handle  # type: ignore[attr-defined]
+    loop.call_soon(skipped.cancel)
+    skipped.cancel()
+    add(skipped)
+    assert skipped is not loop._ready[-1]  # type: ignore[attr-defined]
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert ran == ["before", "early", "late"]
+    assert [report["handle"] for report in reports] == [failing]
+    reports.clear()
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])

@@ -222,6 +222,23 @@ def test_a_storm_of_signals_is_survived(loop: Loop) -> None:
     loop.remove_signal_handler(signal.SIGUSR1)
 
 
+def test_signals_that_are_lost_are_reported(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost: list[BaseException | None] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda report: lost.append(report.exc_value))
+
+    def storm() -> None:
+        # More than any loop has room for, while it cannot read.
+        for _ in range(70_000):
+            os.kill(os.getpid(), signal.SIGUSR1)
+        loop.stop()
+
+    loop.add_signal_handler(signal.SIGUSR1, int)
+    loop.call_soon(storm)
+    loop.run_forever()
+    loop.remove_signal_handler(signal.SIGUSR1)
+    assert {type(exc) for exc in lost} == {BlockingIOError}
+
+
 def test_system_calls_interrupted_by_a_handled_signal_are_restarted(loop: Loop) -> None:
     child = "import os; os.write(1, b'x'); os.read(0, 1)"
     pipe = subprocess.PIPE

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use rustix::io::Errno;
 
-use super::{EventLoop, Watcher, Work};
+use super::{EventLoop, Watcher, Work, foreign};
 use crate::errors::os_error;
 use crate::future::Callback;
 use crate::handle::{Call, Handle};
@@ -176,6 +176,7 @@ impl Host for Running<'_, '_> {
             Work::Alarm(alarm) => EventLoop::report_failure(self.0, alarm.ring(py)),
             Work::Deliver(delivery) => delivery.deliver(py),
             Work::Callback(handle) => EventLoop::run_handle(handle.bind(py)),
+            Work::Foreign(handle) => foreign::run(handle.bind(py)),
             Work::Read(stream) => stream.bind(py).get().read_ready(stream.bind(py)),
             Work::Write(stream) => stream.bind(py).get().write_ready(stream.bind(py)),
             Work::Receive(endpoint) => DatagramEndpoint::ready(endpoint.bind(py), Direction::Read),

@@ -11,6 +11,7 @@ impl Work {
         match self {
             Self::Handle(queued) => Some(queued.handle().clone_ref(py).into_any()),
             Self::Callback(handle) => Some(handle.clone_ref(py).into_any()),
+            Self::Foreign(handle) => Some(handle.clone_ref(py)),
             Self::Step(call) => Some(call.callback().clone_ref(py)),
             Self::Task(task) => Some(task.clone_ref(py).into_any()),
             Self::Done(callback) => Some(callback.callable.clone_ref(py)),

@@ -43,6 +43,7 @@ use crate::transports::stream::Stream;
 mod blocking;
 mod executors;
 mod files;
+mod foreign;
 mod host;
 mod inspection;
 mod replaced_time;
@@ -82,6 +83,8 @@ pub(crate) enum Work {
     Deliver(Box<Delivery>),
     /// Call the handle of a source that has become ready.
     Callback(Py<Handle>),
+    /// Run a handle that asyncio made.
+    Foreign(Py<PyAny>),
     /// Read from a stream that has become readable.
     Read(Py<Stream>),
     /// Write to a stream that has become writable.
@@ -564,6 +567,7 @@ impl State {
                 Work::Alarm(alarm) => alarm.traverse(visit)?,
                 Work::Deliver(delivery) => delivery.traverse(visit)?,
                 Work::Callback(handle) => visit.call(handle)?,
+                Work::Foreign(handle) => visit.call(handle)?,
                 Work::Read(stream) | Work::Write(stream) => visit.call(stream)?,
                 Work::Receive(endpoint) | Work::Send(endpoint) => visit.call(endpoint)?,
                 Work::Ready(wait) => visit.call(wait)?,
