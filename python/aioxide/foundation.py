@@ -64,6 +64,8 @@ class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
         super().__init__()
         if type(self).time is not _core.EventLoop.time:
             self._go_by_replaced_time()
+        if type(self)._run_once is not _core.EventLoop._run_once:
+            self._go_by_replaced_turns()
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute. A method of somebody else's is called where natives would do without it."""
@@ -74,6 +76,8 @@ class Foundation(_core.EventLoop, asyncio.AbstractEventLoop):
             self._schedule_by_call_soon()
         elif name == "time":
             self._go_by_replaced_time()
+        elif name == "_run_once":
+            self._go_by_replaced_turns()
 
     def _by_thread(self, future: asyncio.Future[T]) -> asyncio.Future[T]:
         """Let a virtual clock know of a future that a thread works for. Returns it."""

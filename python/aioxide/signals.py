@@ -77,6 +77,7 @@ class _SignalPipe:
         else:
             before = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
         self._is_installed = True
+        before = _number_of(before)
         if before != self._write_fd:
             self._before = _pipes.get(before, before)
 
@@ -87,7 +88,7 @@ class _SignalPipe:
         """
         if not self._is_installed:
             return
-        current = signal.set_wakeup_fd(-1)
+        current = _number_of(signal.set_wakeup_fd(-1))
         self._is_installed = False
         if current == self._write_fd:
             current = self._before_fd()
@@ -140,6 +141,11 @@ class _SignalPipe:
         while isinstance(before, _SignalPipe) and not before._is_open:
             before = before._before
         return before._write_fd if isinstance(before, _SignalPipe) else before
+
+
+def _number_of(before: object) -> int:
+    """Return who had the place: a file descriptor, or -1 if a stand-in for `signal.set_wakeup_fd` does not say."""
+    return before if isinstance(before, int) else -1
 
 
 class Signals(Foundation):

@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVarTuple
 
 from aioxide.foundation import Foundation
+from aioxide.selector_view import SelectorOfLoop, number_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,6 +31,11 @@ class Watchers(Foundation):
     # no longer name its descriptor: closing a socket first and removing its reader later is common.
     _reader_files: dict[int, _WatchedFile]
     _writer_files: dict[int, _WatchedFile]
+
+    _selector: Any = SelectorOfLoop()
+
+    # What asyncio adds to the time for the sake of coarse clocks: timers are due by the nanosecond here.
+    _clock_resolution = 1e-9
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +62,7 @@ class Watchers(Foundation):
         self._ensure_fd_no_transport(fd)
         handle = self._add_reader(fd, callback, *args)
         if not isinstance(fd, int):
-            self._reader_files[_number(fd)] = _WatchedFile(fd, weakref.ref(handle))
+            self._reader_files[number_of(fd)] = _WatchedFile(fd, weakref.ref(handle))
 
     def remove_reader(self, fd: FileDescriptorLike) -> bool:
         """Watch a file descriptor for reading no longer; return whether it was watched.
@@ -87,7 +93,7 @@ class Watchers(Foundation):
         self._ensure_fd_no_transport(fd)
         handle = self._add_writer(fd, callback, *args)
         if not isinstance(fd, int):
-            self._writer_files[_number(fd)] = _WatchedFile(fd, weakref.ref(handle))
+            self._writer_files[number_of(fd)] = _WatchedFile(fd, weakref.ref(handle))
 
     def remove_writer(self, fd: FileDescriptorLike) -> bool:
         """Watch a file descriptor for writing no longer; return whether it was watched.
@@ -105,7 +111,7 @@ class Watchers(Foundation):
         files: dict[int, _WatchedFile],
         remove: Callable[[int], bool],
     ) -> bool:
-        number = _number(fd)
+        number = number_of(fd)
         number_before = self._number_before_it_was_closed(fd) if number < 0 else None
         if number_before is None:
             self._ensure_fd_no_transport(fd)
@@ -140,7 +146,7 @@ class Watchers(Foundation):
 
     def _ensure_fd_no_transport(self, fd: FileDescriptorLike) -> None:
         """Refuse a file descriptor that a transport uses. Two owners of one descriptor lose data."""
-        transport = self._transport_of(_number(fd))
+        transport = self._transport_of(number_of(fd))
         if transport is not None:
             raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")
 
@@ -149,12 +155,3 @@ class Watchers(Foundation):
         entry = self._transports.get(number)
         transport = None if entry is None else entry()
         return None if transport is None or transport.is_closing() else transport
-
-
-def _number(fd: FileDescriptorLike) -> int:
-    if isinstance(fd, int):
-        return fd
-    try:
-        return int(fd.fileno())
-    except (AttributeError, TypeError, ValueError):
-        raise ValueError(f"Invalid file object: {fd!r}") from None

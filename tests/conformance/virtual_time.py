@@ -39,7 +39,7 @@ class _TestLoop:
         self._gen = (gen or _one_step)()
         next(self._gen)
         self._timers: list[float] = []
-        self._stopping = False
+        self._is_to_stop = False
 
     def advance_time(self: Any, advance: float | None) -> None:
         """Move the time forward by some seconds, or not at all."""
@@ -55,9 +55,9 @@ class _TestLoop:
         self._timers.append(when)
         return super().call_at(when, callback, *args, context=context)
 
-    def stop(self) -> None:
+    def stop(self: Any) -> None:
         """End the loop after this turn and the generator's part in it."""
-        self._stopping = True
+        self._is_to_stop = True
 
     def close(self: Any) -> None:
         """Close the loop, and check that the generator has seen all the timers that it waited for."""
@@ -71,20 +71,15 @@ class _TestLoop:
             raise AssertionError("Time generator is not finished")
 
     def _run_once(self: Any) -> None:
-        # A loop that was told to stop makes one turn and never sleeps.
-        super().stop()
-        super()._run_turns()
-        timers, self._timers = self._timers, []
-        for when in timers:
-            self.advance_time(self._gen.send(when))
-
-    def _run_turns(self: Any) -> None:
+        # A turn of a loop that is to stop never sleeps.
+        self._stopping = True
         try:
-            self._run_once()
-            while not self._stopping:
-                self._run_once()
+            super()._run_once()
+            timers, self._timers = self._timers, []
+            for when in timers:
+                self.advance_time(self._gen.send(when))
         finally:
-            self._stopping = False
+            self._stopping, self._is_to_stop = self._is_to_stop, False
 
 
 def _one_step() -> Generator[Any, Any, None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
+import socket
 from typing import Any
 
 import pytest
@@ -22,6 +24,103 @@ def test_the_ready_queue_shows_the_handles_that_run_next(loop: Loop) -> None:
     loop.run_forever()
     assert seen == [1]
     assert queue() == []
+
+
+def test_one_turn_can_be_run_by_hand(loop: Loop) -> None:
+    ran: list[str] = []
+
+    def first() -> None:
+        ran.append("first")
+        loop.call_soon(ran.append, "second")
+
+    loop.call_soon(first)
+    turn: Any = loop._run_once  # type: ignore[attr-defined]
+    turn()
+    assert ran == ["first"]
+    loop.stop()
+    turn()
+    assert ran == ["first", "second"]
+    assert loop._stopping is True  # type: ignore[attr-defined]
+    loop.run_forever()
+    assert loop._stopping is False  # type: ignore[attr-defined]
+    assert not loop.is_running()
+
+
+async def three_turns() -> str:
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return "done"
+
+
+def test_a_replaced_turn_is_called_for_each_turn(loop: Loop) -> None:
+    was_running: list[bool] = []
+    original: Any = loop._run_once  # type: ignore[attr-defined]
+
+    def replacement() -> None:
+        was_running.append(loop.is_running())
+        original()
+
+    loop._run_once = replacement  # type: ignore[attr-defined]
+    # The task begins, goes on three times, and has the loop stopped.
+    assert loop.run_until_complete(three_turns()) == "done"
+    assert was_running == [True] * 5
+    assert not loop.is_running()
+    del loop._run_once  # type: ignore[attr-defined]
+    assert loop.run_until_complete(three_turns()) == "done"
+    assert len(was_running) == 5
+
+
+def test_a_class_may_have_turns_of_its_own(loop: Loop) -> None:
+    class Counting(type(loop)):  # type: ignore[misc]
+        turns = 0
+
+        def _run_once(self) -> None:
+            self.turns += 1
+            super()._run_once()
+
+    counting = Counting()
+    try:
+        assert counting.run_until_complete(three_turns()) == "done"
+        assert counting.turns == 5
+    finally:
+        counting.close()
+
+
+def test_what_ends_a_replaced_turn_ends_the_run(loop: Loop) -> None:
+    def fails() -> None:
+        raise KeyError("turn")
+
+    loop._run_once = fails  # type: ignore[attr-defined]
+    with pytest.raises(KeyError, match="turn"):
+        loop.run_forever()
+    assert not loop.is_running()
+    del loop._run_once  # type: ignore[attr-defined]
+    assert loop.run_until_complete(three_turns()) == "done"
+
+
+def test_what_is_watched_can_be_looked_up(loop: Loop) -> None:
+    selector: Any = loop._selector  # type: ignore[attr-defined]
+    a, b = socket.socketpair()
+    with a, b:
+        with pytest.raises(KeyError, match="is not registered"):
+            selector.get_key(a)
+        loop.add_reader(a, int)
+        key = selector.get_key(a)
+        assert (key.fd, key.events) == (a.fileno(), selectors.EVENT_READ)
+        reader, writer = key.data
+        assert isinstance(reader, asyncio.Handle)
+        assert writer is None
+        loop.add_writer(a.fileno(), int)
+        assert selector.get_key(a.fileno()).events == selectors.EVENT_READ | selectors.EVENT_WRITE
+        loop.remove_reader(a)
+        assert selector.get_key(a).data[0] is None
+        loop.remove_writer(a)
+        with pytest.raises(KeyError, match="is not registered"):
+            selector.get_key(a)
+        with pytest.raises(ValueError, match="Invalid file object"):
+            selector.get_key("no file")
+    loop.close()
+    assert loop._selector is None  # type: ignore[attr-defined]
 
 
 def test_the_timers_show_their_handles(loop: Loop) -> None:

@@ -123,21 +123,35 @@ impl Drop for OnClock<'_> {
     }
 }
 
+impl Run {
+    fn on(clock: &dyn Clock) -> Self {
+        Self {
+            events: Vec::new(),
+            polled_at: Instant::ORIGIN,
+            poll_skip_max: if clock.stands_still() {
+                Duration::ZERO
+            } else {
+                POLL_SKIP_MAX
+            },
+            calm: Calm::Worked,
+        }
+    }
+}
+
+/// Runs one turn, the first of a run.
+pub fn run_once<H: Host>(host: &H) -> Result<(), Exit<H::Error>> {
+    let clock = host.clock();
+    clock.enter();
+    let _on_clock = OnClock(clock);
+    turn(host, &mut Run::on(clock))
+}
+
 /// Runs turns until the queues say that the loop is stopping; always at least one.
 pub fn run<H: Host>(host: &H) -> Result<(), Exit<H::Error>> {
     let clock = host.clock();
     clock.enter();
     let _on_clock = OnClock(clock);
-    let mut run = Run {
-        events: Vec::new(),
-        polled_at: Instant::ORIGIN,
-        poll_skip_max: if clock.stands_still() {
-            Duration::ZERO
-        } else {
-            POLL_SKIP_MAX
-        },
-        calm: Calm::Worked,
-    };
+    let mut run = Run::on(clock);
     loop {
         turn(host, &mut run)?;
         if host.queues(|queues| queues.is_stopping) {

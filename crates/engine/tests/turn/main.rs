@@ -35,6 +35,16 @@ fn a_turn_goes_inbox_poll_sources_timers_batch_flush() {
 }
 
 #[test]
+fn a_turn_by_itself_runs_one_batch_and_keeps_the_rest() {
+    let script = Script::new();
+    script.schedule(job("first", |script| script.schedule(noop("second"))));
+    turn::run_once(&script).expect("nothing in the script fails");
+    assert_eq!(script.ran(), ["first"]);
+    turn::run_once(&script).expect("nothing in the script fails");
+    assert_eq!(script.ran(), ["second"]);
+}
+
+#[test]
 fn without_ready_work_the_thread_parks_until_the_earliest_timer() {
     let script = Script::new();
     script.schedule_in(3 * MILLISECOND, stop());

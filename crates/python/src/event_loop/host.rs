@@ -33,10 +33,10 @@ const SPARE_MAX: usize = 256 * 1024;
 pub(crate) type Scratch = Box<[u8]>;
 
 /// A loop in the thread that runs it.
-struct Running<'a, 'py>(&'a Bound<'py, EventLoop>);
+pub(super) struct Running<'a, 'py>(pub(super) &'a Bound<'py, EventLoop>);
 
 /// A run under way. Ends with it however that ends, or no later run would be let in.
-struct Run<'a, 'py>(&'a Bound<'py, EventLoop>);
+pub(super) struct Run<'a, 'py>(pub(super) &'a Bound<'py, EventLoop>);
 
 impl Drop for Run<'_, '_> {
     fn drop(&mut self) {
@@ -435,7 +435,7 @@ impl EventLoop {
         result
     }
 
-    fn begin_run(&self, py: Python<'_>) -> PyResult<()> {
+    pub(super) fn begin_run(&self, py: Python<'_>) -> PyResult<()> {
         self.check_closed()?;
         let thread = std::thread::current().id();
         let is_running = self.with(py, |state| {
@@ -451,6 +451,19 @@ impl EventLoop {
         }
         self.is_in_turn.store(true, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// What ended turns, once everything is out that was written before.
+    pub(super) fn finish_turns(
+        slf: &Bound<'_, Self>,
+        ended: Result<(), Exit<PyErr>>,
+    ) -> PyResult<()> {
+        let flushed = Running(slf).flush();
+        match ended {
+            Ok(()) => flushed,
+            Err(Exit::Host(error)) => Err(error),
+            Err(Exit::Poll(errno)) => Err(os_error(slf.py(), errno)),
+        }
     }
 
     fn end_run(&self, py: Python<'_>) {
@@ -470,14 +483,9 @@ impl EventLoop {
         let py = slf.py();
         slf.get().begin_run(py)?;
         let _run = Run(slf);
-        let host = Running(slf);
-        let result = turn::run(&host);
-        // What was written before the loop ended goes out, whatever ended it.
-        let flushed = host.flush();
-        match result {
-            Ok(()) => flushed,
-            Err(Exit::Host(error)) => Err(error),
-            Err(Exit::Poll(errno)) => Err(os_error(py, errno)),
+        if slf.get().is_turn_replaced() {
+            return Self::run_replaced_turns(slf);
         }
+        Self::finish_turns(slf, turn::run(&Running(slf)))
     }
 }

@@ -1,9 +1,12 @@
-//! What stands in the queues, for those who look: a copy, in which nothing can be changed.
+//! What stands in the queues, for those who look: a copy, in which nothing can be changed; and whether the loop stops.
 
+use std::os::fd::RawFd;
+
+use aioxide_engine::sources::Direction;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::{EventLoop, Work};
+use super::{EventLoop, Watcher, Work};
 
 impl Work {
     /// What Python can see of it: a handle, or who will be called without one. None for what only natives know.
@@ -26,6 +29,19 @@ impl Work {
     }
 }
 
+impl Watcher {
+    /// What Python can see of it. None for what only natives know.
+    fn visible(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        match self {
+            Self::Handle(queued) => Some(queued.handle().clone_ref(py).into_any()),
+            Self::Stream(stream) => Some(stream.clone_ref(py).into_any()),
+            Self::Datagrams(endpoint) => Some(endpoint.clone_ref(py).into_any()),
+            Self::Wait(wait) => Some(wait.clone_ref(py).into_any()),
+            Self::Files => None,
+        }
+    }
+}
+
 #[pymethods]
 impl EventLoop {
     /// What the next turns run, in order: handles, and tasks and others that need none.
@@ -36,6 +52,29 @@ impl EventLoop {
             ready.filter_map(|work| work.visible(py)).collect()
         });
         PyTuple::new(py, visible)
+    }
+
+    /// Whether the loop ends after the turn that is under way, or the next one.
+    #[getter(_stopping)]
+    fn stopping(&self, py: Python<'_>) -> bool {
+        self.with(py, |state| state.queues.is_stopping)
+    }
+
+    #[setter(_stopping)]
+    fn set_stopping(&self, py: Python<'_>, is_stopping: bool) {
+        self.with(py, |state| state.queues.is_stopping = is_stopping);
+    }
+
+    /// Who is called to read from a descriptor and to write to it; None for nobody.
+    #[pyo3(name = "_watchers_of")]
+    fn watchers_for(&self, py: Python<'_>, fd: RawFd) -> (Option<Py<PyAny>>, Option<Py<PyAny>>) {
+        self.with(py, |state| {
+            let visible = |direction| {
+                let watcher = state.sources.watcher(fd, direction)?;
+                watcher.visible(py)
+            };
+            (visible(Direction::Read), visible(Direction::Write))
+        })
     }
 
     /// The handles of timers, in no particular order; cancelled ones that have not been swept yet are among them.

@@ -47,6 +47,7 @@ mod foreign;
 mod host;
 mod inspection;
 mod replaced_time;
+mod replaced_turn;
 mod scheduling;
 mod tasks;
 mod watching;
@@ -222,6 +223,8 @@ pub(crate) struct EventLoop {
     slow_callback_duration: Guarded<f64>,
     /// Whether somebody has replaced `time`, by which timers then go.
     is_time_replaced: AtomicBool,
+    /// Whether somebody has replaced `_run_once`, which is then called for each turn.
+    is_turn_replaced: AtomicBool,
     /// Whether there are file operations, so that turns have to look.
     has_files: AtomicBool,
     is_debug: AtomicBool,
@@ -407,6 +410,7 @@ impl EventLoop {
             is_plain: Guarded::new(None),
             slow_callback_duration: Guarded::new(0.1),
             is_time_replaced: AtomicBool::new(false),
+            is_turn_replaced: AtomicBool::new(false),
             has_files: AtomicBool::new(false),
             is_debug: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
