@@ -2,7 +2,7 @@
 //!
 //! Every method is a [`Step`](operation::Step): it does what memory can answer, and asks for one thing at a time beyond that
 //! ([`Need`](operation::Need)): to fill the window, to write what is held, to move bytes directly. The driver in [`operation`]
-//! gets these on the spot from the page cache, or from the loop's file operations; it keeps the line in which
+//! has the file get these ([`needs`]), on the spot from the page cache, or from the loop's file operations; it keeps the line in which
 //! the methods of one file stand, and decides what becomes of an operation whose awaiter has gone. So no method
 //! knows of futures, and none has a state to undo: a read moves the position only when it has everything.
 //!
@@ -18,6 +18,7 @@ mod file;
 mod line;
 mod lines;
 mod methods;
+mod needs;
 mod operation;
 mod positional;
 mod reading;

@@ -5,7 +5,7 @@ use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
 use super::access::Access;
-use super::operation::Work;
+use super::needs::Work;
 
 /// How many bytes a buffered file holds back, and how many the first read ahead brings.
 const HELD_MAX: usize = 128 * 1024;

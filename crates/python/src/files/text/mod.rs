@@ -9,6 +9,7 @@
 
 mod class;
 mod codec;
+mod cookie;
 mod decoding;
 mod ending;
 mod lines;

@@ -1,0 +1,246 @@
+//! What steps need, and how a file gets it: on the spot if the kernel can answer at once, else from the loop's file
+//! operations; and what becomes of an operation in the end, whether somebody waits for it or not.
+
+use aioxide_engine::files::{At, Extent, Operation as Submission, Transfer};
+use aioxide_engine::sockets::Attempt;
+use pyo3::prelude::*;
+use rustix::io::Errno;
+
+use super::file::BinaryFile;
+use super::operation::{Answer, Need};
+use crate::errors::os_error;
+use crate::files::spot::{self, Spot};
+use crate::files::{Completion, FileOperation, Pending, budget};
+use crate::raw::file_memory::FileMemory;
+
+/// What an operation under way was begun for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Fill,
+    Flush,
+    Read,
+    Write,
+    Other,
+}
+
+/// An operation of the loop's under way.
+pub(super) struct Work {
+    pub(super) pending: Pending,
+    pub(super) purpose: Purpose,
+}
+
+/// What an attempt to get something has come to.
+pub(super) enum Got {
+    Answer(Answer),
+    Waits(Work),
+    /// The thread has answered on the spot for so long that others should have their turn first.
+    Tired(Need),
+}
+
+impl BinaryFile {
+    /// Gets what a step needs: on the spot, or from the loop.
+    pub(super) fn get(&self, py: Python<'_>, need: Need) -> PyResult<Got> {
+        if budget::is_spent() {
+            return Ok(Got::Tired(need));
+        }
+        match need {
+            Need::Fill(size) => self.fill(py, size),
+            Need::Flush => self.flush_held(py),
+            Need::Read(memory, done) => self.read_past(py, memory, done),
+            Need::Write(memory) => self.write_past(py, memory),
+            Need::Submit(operation) => Self::submit(py, operation, Purpose::Other),
+            Need::Leave => Ok(Got::Answer(Answer::Done)),
+        }
+    }
+
+    fn submit(py: Python<'_>, operation: FileOperation, purpose: Purpose) -> PyResult<Got> {
+        let pending = Pending::begin(py, operation)?;
+        Ok(Got::Waits(Work { pending, purpose }))
+    }
+
+    fn fill(&self, py: Python<'_>, size: usize) -> PyResult<Got> {
+        if let Some(work) = self.state.with(py, |state| state.left_fill.take()) {
+            let is_lost = work.pending.is_lost(py);
+            match work.pending.take(py) {
+                Some(completion) => {
+                    return Ok(Got::Answer(self.note(py, work.purpose, completion)));
+                }
+                // With its loop; whether it has brought anything nobody will know.
+                None if is_lost => {}
+                None => return Ok(Got::Waits(work)),
+            }
+        }
+        let filled = self.state.with(py, |state| {
+            let at = state.read_at(self.is_seekable);
+            match state.window.fill_now(&state.file, at, size) {
+                Ok(Attempt::Done(count)) => Ok(Ok(count)),
+                Ok(Attempt::WouldBlock) => {
+                    let memory = FileMemory::Own(state.window.lend(size));
+                    Ok(Err(Submission::read(
+                        state.file.clone(),
+                        memory,
+                        at,
+                        Extent::Some,
+                    )))
+                }
+                Err(errno) => Err(errno),
+            }
+        });
+        match filled {
+            Ok(Ok(count)) => {
+                budget::spend(count);
+                Ok(Got::Answer(Answer::Filled(count)))
+            }
+            Ok(Err(operation)) => Self::submit(py, operation, Purpose::Fill),
+            Err(errno) => Ok(Got::Answer(Answer::Failed(os_error(py, errno)))),
+        }
+    }
+
+    fn flush_held(&self, py: Python<'_>) -> PyResult<Got> {
+        let operation = self.state.with(py, |state| {
+            if state.held.is_empty() {
+                return None;
+            }
+            let at = state.write_at(self.is_seekable, self.access.appends);
+            let memory = FileMemory::Own(state.held.take());
+            state.is_flushing = true;
+            Some(Submission::write(state.file.clone(), memory, at))
+        });
+        match operation {
+            Some(operation) => Self::submit(py, operation, Purpose::Flush),
+            None => Ok(Got::Answer(Answer::Done)),
+        }
+    }
+
+    fn read_past(&self, py: Python<'_>, mut memory: FileMemory, done: usize) -> PyResult<Got> {
+        let (file, at) = self.state.with(py, |state| {
+            let begin = state.window.edge().saturating_sub(done as u64);
+            (state.file.clone(), begin)
+        });
+        match spot::read(py, &file, &mut memory, at, done) {
+            Ok(Spot::Complete(count)) => Ok(Got::Answer(Answer::Transferred(memory, count))),
+            Ok(Spot::Partial(count)) => {
+                let operation = Submission::Read(Transfer {
+                    file,
+                    memory: vec![memory],
+                    at: At::Offset(at),
+                    extent: Extent::All,
+                    done: count,
+                });
+                Self::submit(py, operation, Purpose::Read)
+            }
+            Err(errno) => Ok(Got::Answer(Answer::Failed(os_error(py, errno)))),
+        }
+    }
+
+    fn write_past(&self, py: Python<'_>, memory: FileMemory) -> PyResult<Got> {
+        let operation = self.state.with(py, |state| {
+            let at = state.write_at(self.is_seekable, self.access.appends);
+            Submission::write(state.file.clone(), memory, at)
+        });
+        Self::submit(py, operation, Purpose::Write)
+    }
+
+    /// Takes note of the end of an operation.
+    pub(super) fn note(&self, py: Python<'_>, purpose: Purpose, completion: Completion) -> Answer {
+        let appends = self.access.appends;
+        let result = completion.result;
+        let failed = |errno: Errno| Answer::Failed(os_error(py, errno));
+        match (purpose, completion.operation) {
+            (Purpose::Fill, Submission::Read(transfer)) => {
+                let (memory, done) = only(transfer);
+                match (result, memory) {
+                    (Ok(_), Some(FileMemory::Own(memory))) => {
+                        self.state
+                            .with(py, |state| state.window.take_in(memory, done));
+                        Answer::Filled(done)
+                    }
+                    (Ok(_), _) => Answer::Filled(0),
+                    (Err(errno), _) => failed(errno),
+                }
+            }
+            (Purpose::Flush, Submission::Write(transfer)) => {
+                let (memory, done) = only(transfer);
+                self.state.with(py, |state| {
+                    state.is_flushing = false;
+                    state.note_written(done, appends);
+                    if let Some(FileMemory::Own(memory)) = memory {
+                        state.held.take_back(memory, done);
+                    }
+                });
+                result.map_or_else(failed, |_| Answer::Done)
+            }
+            (Purpose::Read, Submission::Read(transfer)) => {
+                let (memory, done) = only(transfer);
+                match (result, memory) {
+                    (Ok(_), Some(memory)) => Answer::Transferred(memory, done),
+                    (Ok(_), None) => failed(Errno::IO),
+                    (Err(errno), _) => failed(errno),
+                }
+            }
+            (Purpose::Write, Submission::Write(transfer)) => {
+                let done = transfer.done;
+                self.state
+                    .with(py, |state| state.note_written(done, appends));
+                result.map_or_else(failed, |_| Answer::Done)
+            }
+            (_, operation) => Answer::Ended(Box::new(Completion {
+                ticket: completion.ticket,
+                operation,
+                result,
+            })),
+        }
+    }
+
+    /// Takes note of the end of an operation that nobody waits for any more.
+    pub(super) fn note_left(&self, py: Python<'_>, purpose: Purpose, completion: Completion) {
+        if let Answer::Ended(completion) = self.note(py, purpose, completion)
+            && let (Submission::Sync { .. }, Err(errno)) =
+                (&completion.operation, completion.result)
+        {
+            self.state.with(py, |state| state.unreported = Some(errno));
+        }
+    }
+
+    /// Takes note that nobody will ever know how an operation has ended, for its loop was closed.
+    pub(super) fn note_lost(&self, py: Python<'_>, purpose: Purpose) {
+        if purpose == Purpose::Flush {
+            self.state.with(py, |state| state.is_flushing = false);
+        }
+    }
+
+    /// Nobody waits for this any more.
+    pub(super) fn give_up(&self, py: Python<'_>, work: Work, is_positional: bool) {
+        let is_lost = match work.purpose {
+            Purpose::Fill => self.is_seekable,
+            Purpose::Read => true,
+            // A write goes on, and changes nothing here.
+            Purpose::Other if is_positional => return,
+            Purpose::Flush | Purpose::Write | Purpose::Other => false,
+        };
+        if is_lost {
+            work.pending.cancel(py);
+        } else {
+            self.leave_work(py, work);
+        }
+    }
+
+    pub(super) fn leave_work(&self, py: Python<'_>, work: Work) {
+        let replaced = self.state.with(py, |state| match work.purpose {
+            Purpose::Fill => state.left_fill.replace(work),
+            _ => state.left.replace(work),
+        });
+        drop(replaced);
+    }
+
+    /// What another operation has left, which has to end before the next.
+    #[inline]
+    pub(super) fn take_left(&self, py: Python<'_>) -> Option<Work> {
+        self.state.with(py, |state| state.left.take())
+    }
+}
+
+/// The memory of a transfer that has one part, and how much of it is done.
+fn only(mut transfer: Transfer<FileMemory>) -> (Option<FileMemory>, usize) {
+    (transfer.memory.pop(), transfer.done)
+}
