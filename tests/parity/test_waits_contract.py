@@ -146,6 +146,24 @@ async def test_shield_guards_against_cancellation(loop: Loop, names: Names) -> N
         names.shield("no awaitable")
 
 
+@pytest.mark.parametrize("first", ["cancellation", "exception"])
+async def test_an_exception_in_the_turn_in_which_its_shield_is_cancelled(
+    loop: Loop, names: Names, first: str
+) -> None:
+    names.require("shield")
+    inner: Any = loop.create_future()
+    outer = names.shield(inner)
+    if first == "cancellation":
+        outer.cancel()
+    inner.set_exception(ValueError("shielded"))
+    outer.cancel()
+    await turns(2)
+    # The shield takes it for retrieved only where asyncio does not report what is left shielded.
+    assert inner._log_traceback is hasattr(asyncio.tasks, "_log_on_exception")
+    assert not inner._callbacks
+    inner.exception()
+
+
 async def test_as_completed_refuses_what_is_no_list(loop: Loop, names: Names) -> None:
     names.require("as_completed")
     future = loop.create_future()

@@ -12,6 +12,7 @@ use crate::raw::guarded::Guarded;
 use crate::routine::Function;
 use crate::running::RunningLoop;
 use crate::task::current_task;
+use crate::waiting;
 
 pub(crate) static FUNCTIONS: &[&Function] = &[&SHIELD];
 
@@ -74,8 +75,13 @@ impl Link {
     fn inner_done(&self, py: Python<'_>) -> PyResult<()> {
         let inner = AnyFuture::new(self.inner.bind(py).clone());
         let outer = AnyFuture::new(self.outer.bind(py).clone());
-        if outer.is_done()? {
-            return inner.mark_retrieved();
+        if waiting::is_cancelled(outer.as_any())? {
+            // Where asyncio reports what is left shielded, an exception that comes in the very turn of the cancellation
+            // stays for the destructor to report.
+            return match log_on_exception(py)? {
+                Some(_log) => Ok(()),
+                None => inner.mark_retrieved(),
+            };
         }
         let set = |name, value| outer.as_any().call_method1(name, (value,)).map(drop);
         match inner.settled()? {
@@ -85,13 +91,10 @@ impl Link {
         }
     }
 
-    /// Nobody is there any more to be told of the inner future.
+    /// Nobody is there any more to be told of the inner future, which is pending.
     fn outer_done(&self, shield: &Bound<'_, Shield>) -> PyResult<()> {
         let py = shield.py();
         let inner = self.inner.bind(py);
-        if AnyFuture::new(inner.clone()).is_done()? {
-            return Ok(());
-        }
         let remove = intern!(py, "remove_done_callback");
         inner.call_method1(remove, (shield,))?;
         if let Some(log) = log_on_exception(py)? {
@@ -122,10 +125,16 @@ impl Shield {
         let Some(link) = slf.get().link.replace(py, None) else {
             return Ok(());
         };
+        let inner = AnyFuture::new(link.inner.bind(py).clone());
+        if !future.is(inner.as_any()) && inner.is_done()? {
+            // The other call is on its way.
+            drop(slf.get().link.replace(py, Some(link)));
+            return Ok(());
+        }
         if let Some(awaiter) = &link.awaiter {
             future_discard_from_awaited_by(link.inner.bind(py), awaiter.bind(py))?;
         }
-        if future.is(&link.inner) {
+        if inner.is_done()? {
             link.inner_done(py)
         } else {
             link.outer_done(slf)
