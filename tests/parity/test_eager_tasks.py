@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+import aioxide
+
 from .kinds import Kind
 from .support import Loop
 
@@ -67,6 +69,35 @@ def test_without_a_running_loop_the_eager_factory_makes_a_lazy_task(loop: Loop) 
     task = loop.create_task(_value(1))
     assert not task.done()
     assert loop.run_until_complete(task) == 1
+
+
+class YieldsANumber:
+    """Yields to its task what is no future."""
+
+    def __await__(self) -> Any:
+        yield 42
+
+
+@pytest.mark.parametrize("is_native", [False, True])
+async def test_a_wrong_yield_of_an_eager_task_has_no_context(loop: Loop, is_native: bool) -> None:
+    # What the maker of the task is just handling has nothing to do with it.
+    if is_native:
+        loop.set_task_factory(
+            lambda loop, coro, **_: aioxide.Task(coro, loop=loop, eager_start=True)
+        )
+    else:
+        loop.set_task_factory(asyncio.eager_task_factory)
+
+    async def child() -> None:
+        await YieldsANumber()
+
+    try:
+        raise KeyError("handled")
+    except KeyError:
+        task = loop.create_task(child())
+    with pytest.raises(RuntimeError, match="^Task got bad yield: 42$") as raised:
+        await task
+    assert raised.value.__context__ is None
 
 
 async def test_an_exception_of_an_eager_task_is_in_the_task(loop: Loop) -> None:

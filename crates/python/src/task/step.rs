@@ -194,8 +194,9 @@ impl Task {
     /// Has an exception thrown into the coroutine in the next turn.
     fn schedule_throw(slf: &Bound<'_, Self>, text: String) -> PyResult<()> {
         let py = slf.py();
-        let exception = PyRuntimeError::new_err(text).into_value(py).into_any();
-        let resume = Resume::Throw(exception);
+        // Made, and not raised: what the maker of an eager task is handling is no context of it.
+        let exception = py.get_type::<PyRuntimeError>().call1((text,))?;
+        let resume = Resume::Throw(exception.unbind());
         drop(
             slf.get()
                 .with(py, |inner| std::mem::replace(&mut inner.resume, resume)),
