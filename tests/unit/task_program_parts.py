@@ -45,16 +45,49 @@ class Program:
     debug: bool = False
 
 
+Edge = tuple[str, str]
+
+
+@dataclass
+class CallGraph:
+    """Who is awaited, and by whom, at the end of a turn.
+
+    `alive` are the edges to what is pending, `over` those to what is done, `grouped` those that open groups stand for.
+    """
+
+    alive: set[Edge]
+    over: set[Edge]
+    grouped: set[Edge]
+
+    @property
+    def edges(self) -> set[Edge]:
+        """All that there are."""
+        return self.alive | self.over
+
+
 @dataclass
 class Trace:
     """What was seen. `coarse` holds for every kind; `fine` only for kinds that are not written in Python.
 
-    `awaited_by` tells who awaits whom (Python 3.14), which tasks and futures note only among their like.
+    `call_graph` has an entry for each turn (Python 3.14). Tasks and futures note edges only among their like.
     """
 
     coarse: list[Any] = field(default_factory=list)
     fine: list[Any] = field(default_factory=list)
-    awaited_by: list[Any] = field(default_factory=list)
+    call_graph: list[CallGraph] = field(default_factory=list)
+
+    def has_call_graph_of(self, reference: Trace) -> bool:
+        """Tell whether the edges are those of asyncio's own tasks, but for two things.
+
+        In asyncio an edge ends when the waiter is woken; with us a turn earlier, when there is nothing to wait for any
+        more. And asyncio forgets that a group waits for a task once its parent has waited for that task itself.
+        """
+        theirs = reference.call_graph
+        later = [*(graph.edges for graph in theirs), set()][1:]
+        return all(
+            now.alive & then <= ours.edges <= now.edges | ours.grouped
+            for ours, now, then in zip(self.call_graph, theirs, later, strict=True)
+        )
 
 
 @dataclass(frozen=True)

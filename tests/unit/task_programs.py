@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from .task_program_parts import CAUGHT, ERRORS, Kind, Loop, Op, Program, Script, Trace
+from .task_program_parts import CAUGHT, ERRORS, CallGraph, Kind, Loop, Op, Program, Script, Trace
 
 FUTURES = 3
 TASKS_MAX = 14
@@ -33,6 +33,9 @@ QUIET_TURNS = 6
 HAS_EAGER = sys.version_info >= (3, 12)
 # Before, a call that uses the state of a task that has finished eagerly may crash the stdlib's.
 HAS_STACK_OF_EAGER = sys.version_info >= (3, 13)
+# Natives are as on the newest Python, where an exception handler runs in the context of what has failed.
+HANDLES_IN_CONTEXT = sys.version_info >= (3, 12)
+HAS_CALL_GRAPH = sys.version_info >= (3, 14)
 
 VAR: contextvars.ContextVar[int] = contextvars.ContextVar("VAR", default=0)
 
@@ -42,6 +45,15 @@ CALLBACKS_OF_WAITS = re.compile(
     r"|(gather|_wait|shield)\.<locals>\.\w+\(\)( at \S+:\d+)?"
     r"|<aioxide\._core\.\w+ object>\(\)"
 )
+
+# asyncio's shield has two callbacks from 3.14 on, and natives have one, so that what a repr says of several is not the
+# same. How many there are, this one left out, is compared.
+CLEARS_EDGE = "shield.<locals>._clear_awaited_by_callback"
+SEVERAL_WITH_WAITS = re.compile(r"\bcb=\[[^\[\]]*wait\(\)[^\[\]]*\]")
+MORE = re.compile(r"<\d+ more>")
+
+# What newer versions of asyncio have a gather do for the call graph when it is over; natives do so without a callback.
+END_OF_GATHER = re.compile(r"_discard_awaited_by\(\)\(\)( at \S+:\d+)?(, )?")
 
 GO_ON = object()
 
@@ -85,6 +97,8 @@ class Machine:
         self._made = 0
         self._callbacks: dict[tuple[int, int], Callable[[Any], None]] = {}
         self._waits: dict[int, list[int]] = {}
+        # The tasks of open groups by their numbers, with the numbers of those who have opened the groups.
+        self._grouped: dict[int, tuple[Any, int]] = {}
         self._lock = kind.names.Lock()
         self._late: list[Any] = []
         self._over = False
@@ -147,6 +161,25 @@ class Machine:
         self._turn += 1
         self._loop.call_soon(self._loop.stop)
         self._loop.run_forever()
+        if HAS_CALL_GRAPH:
+            self.trace.call_graph.append(self._call_graph())
+
+    def _call_graph(self) -> CallGraph:
+        edges = [
+            ((self._label(thing), self._label(waiter)), thing.done())
+            for thing in [*self._futures, *self._tasks]
+            for waiter in thing._asyncio_awaited_by or ()
+        ]
+        grouped = {
+            (self._label(task), f"T{parent}")
+            for task, parent in self._grouped.values()
+            if not task.done()
+        }
+        return CallGraph(
+            alive={edge for edge, is_done in edges if not is_done},
+            over={edge for edge, is_done in edges if is_done},
+            grouped=grouped,
+        )
 
     def _drive(self, actions: Script) -> None:
         for op in actions:
@@ -168,7 +201,7 @@ class Machine:
     def _take_down(self) -> None:
         """Let go of everything: what nobody has looked at is reported now. The order is the collector's affair."""
         self._over = True
-        for left in (self._futures, self._tasks, self._kept):
+        for left in (self._futures, self._tasks, self._kept, self._grouped):
             left.clear()
         self._callbacks.clear()
         gc.collect(0)
@@ -195,7 +228,9 @@ class Machine:
     def _neutral(self, text: str) -> str:
         """A text without what differs from run to run, and from kind to kind."""
         text = re.sub(r" at 0x[0-9a-f]+", "", text)
-        text = CALLBACKS_OF_WAITS.sub("wait()", text)
+        text = END_OF_GATHER.sub("", CALLBACKS_OF_WAITS.sub("wait()", text))
+        if HAS_CALL_GRAPH:
+            text = MORE.sub("<more>", SEVERAL_WITH_WAITS.sub("cb=[waits]", text))
         text = re.sub(r"'Task-(\d+)'", lambda m: f"'Task+{int(m[1]) - self._first_number}'", text)
         text = re.sub(r"Task\.(task_wakeup|__wakeup)\(\)", "Task.wakeup()", text)
         # A report shortens the repr that it quotes, and may cut off the words before the place.
@@ -240,15 +275,16 @@ class Machine:
         coarse, fine = self._describe(exc)
         self.note(event, *details, coarse, fine=fine)
 
-    def _reported(self, loop: Loop, context: dict[str, Any]) -> None:
-        coarse, fine = self._describe(context.get("exception"))
-        about = [self._text(context[key]) for key in ("future", "task") if key in context]
-        report = (self._neutral(context["message"]), sorted(context), about, coarse)
-        if "handle" not in context:
+    def _reported(self, loop: Loop, told: dict[str, Any]) -> None:
+        coarse, fine = self._describe(told.get("exception"))
+        about = [self._text(told[key]) for key in ("future", "task") if key in told]
+        report = (self._neutral(told["message"]), sorted(told), about, coarse)
+        if "handle" not in told:
             # A destructor speaks, and when it does depends on cycles that only some kinds leave.
             self._late.append(report)
         else:
-            self.note("reported", report, fine=fine)
+            context = contextvars.copy_context() if HANDLES_IN_CONTEXT else contextvars.Context()
+            context.run(self.note, "reported", report, fine=fine)
 
     # --- what there is
 
@@ -427,7 +463,7 @@ class Machine:
             target._log_traceback,
             self._text(target._cancel_message),
             target._asyncio_future_blocking,
-            len(target._callbacks or ()),
+            self._count_callbacks(target),
         ]
         fine: list[Any] = []
         if hasattr(target, "uncancel"):
@@ -444,10 +480,12 @@ class Machine:
                 codes = [frame.f_code for frame in target.get_stack()]
                 # The stack of a running task goes down to where the loop was started.
                 fine.append([c.co_name for c in codes if c.co_flags & inspect.CO_COROUTINE])
-        if sys.version_info >= (3, 14):
-            waiters = target._asyncio_awaited_by
-            self.trace.awaited_by.append(sorted(self._label(waiter) for waiter in waiters or ()))
         self.note("asks", self._label(target), *answers, fine=fine)
+
+    def _count_callbacks(self, target: Any) -> int:
+        functions = [callback for callback, _context in target._callbacks or ()]
+        names = [getattr(function, "__qualname__", None) for function in functions]
+        return len(names) - names.count(CLEARS_EDGE)
 
     def _outcome(self, target: Any) -> None:
         for question in ("exception", "result"):
@@ -600,22 +638,31 @@ class Machine:
 
     async def _do_group(self, me: int, indexes: Sequence[int], script: Script) -> Any:
         first = self._made
+        numbers: list[int] = []
         try:
             async with self._kind.names.TaskGroup() as group:
                 if isinstance(group, asyncio.TaskGroup):
                     group._tasks = InOrder()  # type: ignore[attr-defined]
                 for index in indexes:
-                    number = self._made
-                    if number >= TASKS_MAX:
+                    if self._made >= TASKS_MAX:
                         break
-                    self._made += 1
-                    own = self._program.scripts[index % len(self._program.scripts)]
-                    self._waits.setdefault(me, []).append(number)
-                    self._add(group.create_task(self._body(number, own)), number)
+                    numbers.append(self._made)
+                    self._make_in(group, me, index)
                 return await self._block(me, script)
         finally:
+            for number in numbers:
+                self._grouped.pop(number, None)
             self._waits[me] = [n for n in self._waits.get(me, ()) if n < first]
             self.note("group over", me)
+
+    def _make_in(self, group: Any, me: int, index: int) -> None:
+        number = self._made
+        self._made += 1
+        script = self._program.scripts[index % len(self._program.scripts)]
+        self._waits.setdefault(me, []).append(number)
+        task = group.create_task(self._body(number, script))
+        self._grouped[number] = task, me
+        self._add(task, number)
 
     async def _do_raise(self, me: int, error: str) -> Any:
         made = ERRORS[error]()

@@ -295,8 +295,10 @@ impl Wait {
         let joint = Joint::Wait(group);
         for future in self.fs.bind(py).try_iter()? {
             let future = AnyFuture::new(future?);
-            // One of ours that is done has let go of its waiters.
-            if !matches!(future, AnyFuture::Ours(_)) || !future.is_done()? {
+            if matches!(future, AnyFuture::Ours(_)) && future.is_done()? {
+                // It has let go of its waiters.
+                joint.discard_edge(&future)?;
+            } else {
                 joint.detach(&future)?;
             }
         }
