@@ -37,6 +37,10 @@ class Lock:
         """Return whether somebody has the lock."""
         raise NotImplementedError
 
+    def _wake_up_first(self) -> None:
+        """Make sure that the first of those that wait comes."""
+        raise NotImplementedError
+
     async def __aenter__(self) -> None:
         """Take the lock."""
         raise NotImplementedError
@@ -118,6 +122,10 @@ class Condition:
         """
         raise NotImplementedError
 
+    def _notify(self, n: int) -> None:
+        """Wake so many of those that wait, whoever has the lock."""
+        raise NotImplementedError
+
     def notify_all(self) -> None:
         """Wake all that wait.
 
@@ -163,6 +171,10 @@ class Semaphore:
 
     def locked(self) -> bool:
         """Return whether `acquire` would have to wait."""
+        raise NotImplementedError
+
+    def _wake_up_next(self) -> bool:
+        """Give a permit to the first of those that wait for one; return whether somebody did."""
         raise NotImplementedError
 
     async def __aenter__(self) -> None:

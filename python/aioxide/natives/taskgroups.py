@@ -61,6 +61,18 @@ class TaskGroup:
             """
             raise NotImplementedError
 
+    def _abort(self) -> None:
+        """Cancel all tasks, and take no more."""
+        raise NotImplementedError
+
+    def _is_base_error(self, exc: BaseException) -> bool:
+        """Return whether an exception ends the program rather than the group."""
+        raise NotImplementedError
+
+    def _on_task_done(self, task: asyncio.Task[Any]) -> None:
+        """Do what the end of a task leads to."""
+        raise NotImplementedError
+
     async def __aenter__(self) -> Self:
         """Enter the group with the current task as the parent.
 

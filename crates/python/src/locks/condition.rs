@@ -18,8 +18,16 @@ use crate::raw::own_methods::OwnMethods;
 use crate::routine::{Coroutine, Function, boolean, receiver};
 use crate::waiting;
 
-pub(crate) const FUNCTIONS: &[&Function] =
-    &[&REPR, &WAIT, &WAIT_FOR, &NOTIFY, &NOTIFY_ALL, &ENTER, &EXIT];
+pub(crate) const FUNCTIONS: &[&Function] = &[
+    &REPR,
+    &WAIT,
+    &WAIT_FOR,
+    &NOTIFY,
+    &NOTIFY_ALL,
+    &ENTER,
+    &EXIT,
+    &WAKE,
+];
 
 static REPR: Function = Function {
     qualname: "Condition.__repr__",
@@ -50,8 +58,17 @@ static EXIT: Function = Function {
     call: exit::<Condition>,
 };
 
-/// The methods that other natives do without.
-static OWN_METHODS: OwnMethods = OwnMethods::new(&[("wait", wait), ("notify", notify)]);
+static WAKE: Function = Function {
+    qualname: "Condition._notify",
+    call: wake,
+};
+
+/// The methods that other natives do without. `_notify` came with Python 3.13, and is nobody's before.
+static OWN_METHODS: OwnMethods = OwnMethods::new(if cfg!(Py_3_13) {
+    &[("wait", wait), ("notify", notify), ("_notify", wake)]
+} else {
+    &[("wait", wait), ("notify", notify)]
+});
 
 /// What a condition has of its lock, where that is not a lock of ours, or Python has put something in its place.
 #[derive(Default)]
@@ -140,7 +157,7 @@ impl Condition {
 
     pub(super) fn release(slf: &Bound<'_, Self>) -> PyResult<()> {
         match Self::native_lock(slf)? {
-            Some(lock) => lock.get().release_now(slf.py()),
+            Some(lock) => Lock::release_now(&lock),
             None => slf.call_method0(intern!(slf.py(), "release")).map(drop),
         }
     }
@@ -165,9 +182,26 @@ impl Condition {
         Ok(())
     }
 
+    /// Wakes so many waiters, one if None, unless a derived class does it otherwise.
+    fn wake_some(slf: &Bound<'_, Self>, count: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let py = slf.py();
+        if cfg!(Py_3_13) && !Self::is_plain(slf)? {
+            let name = intern!(py, "_notify");
+            let woken = match count {
+                None => slf.call_method1(name, (1,)),
+                Some(count) => slf.call_method1(name, (count,)),
+            };
+            return woken.map(drop);
+        }
+        match count {
+            None => slf.get().wake(py, |woken| Ok(woken > 0)),
+            Some(count) => slf.get().wake(py, |woken| count.le(woken)),
+        }
+    }
+
     /// Wakes one waiter, in place of one that can't use it.
-    pub(super) fn wake_one(&self, py: Python<'_>) -> PyResult<()> {
-        self.wake(py, |woken| Ok(woken > 0))
+    pub(super) fn wake_one(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::wake_some(slf, None)
     }
 
     /// Wakes all waiters.
@@ -235,10 +269,17 @@ fn notify<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Opti
     };
     let slf = slf.cast::<Condition>()?;
     Condition::check_locked(&slf)?;
-    match count {
-        None => slf.get().wake_one(py)?,
-        Some(count) => slf.get().wake(py, |woken| count.le(woken))?,
-    }
+    Condition::wake_some(&slf, count.as_deref())?;
+    Ok(Some(py.None()))
+}
+
+fn wake<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
+    let names = [intern!(py, "self"), intern!(py, "n")];
+    let Some([Some(slf), Some(count)]) = arguments.fit(2, names) else {
+        return Ok(None);
+    };
+    let slf = slf.cast::<Condition>()?;
+    slf.get().wake(py, |woken| count.le(woken))?;
     Ok(Some(py.None()))
 }
 
@@ -267,7 +308,7 @@ impl Acquirable for Condition {
 
     fn release_natively(slf: &Bound<'_, Self>) -> PyResult<Option<()>> {
         match Self::native_lock(slf)? {
-            Some(lock) => lock.get().release_now(slf.py()).map(Some),
+            Some(lock) => Lock::release_now(&lock).map(Some),
             None => Ok(None),
         }
     }
@@ -354,6 +395,11 @@ impl Condition {
     #[getter(_lock)]
     fn private_lock<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.lock(py)
+    }
+
+    #[setter(_lock)]
+    fn set_private_lock(&self, py: Python<'_>, lock: Py<PyAny>) {
+        drop(self.lock.replace(py, Some(lock)));
     }
 
     #[getter(_waiters)]

@@ -10,7 +10,7 @@ use pyo3::types::PyType;
 
 use super::async_with::Acquisition;
 use super::barrier::{Barrier, Phase};
-use super::lock::LockAcquisition;
+use super::lock::{Lock, LockAcquisition};
 use super::notified::Wait;
 use crate::routine::{Input, Progress, Routine};
 
@@ -159,9 +159,7 @@ impl Crossing {
 
     /// Gives the lock back, and returns the result.
     fn leave<'py>(&self, py: Python<'py>, result: PyResult<usize>) -> PyResult<Progress<'py>> {
-        Barrier::lock(self.barrier.bind(py))?
-            .get()
-            .release_now(py)?;
+        Lock::release_now(&Barrier::lock(self.barrier.bind(py))?)?;
         result.and_then(|number| returned(py, number))
     }
 }
@@ -288,7 +286,7 @@ impl Routine for Change {
             return Ok(Progress::Await(awaitable));
         }
         let changed = self.change(barrier);
-        lock.get().release_now(py)?;
+        Lock::release_now(&lock)?;
         changed.map(|()| Progress::Return(py.None().into_bound(py)))
     }
 

@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -15,7 +16,15 @@ use crate::raw::own_methods::OwnMethods;
 use crate::routine::{Coroutine, Function, Input, boolean, receiver};
 use crate::waiting;
 
-pub(crate) const FUNCTIONS: &[&Function] = &[&REPR, &ACQUIRE, &RELEASE, &LOCKED, &ENTER, &EXIT];
+pub(crate) const FUNCTIONS: &[&Function] = &[
+    &REPR,
+    &ACQUIRE,
+    &RELEASE,
+    &LOCKED,
+    &ENTER,
+    &EXIT,
+    &WAKE_UP_FIRST,
+];
 
 static REPR: Function = Function {
     qualname: "Lock.__repr__",
@@ -42,11 +51,17 @@ static EXIT: Function = Function {
     call: exit::<Lock>,
 };
 
+static WAKE_UP_FIRST: Function = Function {
+    qualname: "Lock._wake_up_first",
+    call: wake_up_first,
+};
+
 /// The methods that other natives do without.
 static OWN_METHODS: OwnMethods = OwnMethods::new(&[
     ("acquire", acquire),
     ("release", release),
     ("locked", locked),
+    ("_wake_up_first", wake_up_first),
 ]);
 
 /// A lock for tasks, not for threads. It belongs to nobody: any task may release it.
@@ -90,11 +105,21 @@ impl Lock {
 
     /// Lets the lock go, to the first in line.
     #[inline]
-    pub(super) fn release_now(&self, py: Python<'_>) -> PyResult<()> {
-        if !self.is_locked.replace(py, false) {
+    pub(super) fn release_now(slf: &Bound<'_, Self>) -> PyResult<()> {
+        if !slf.get().is_locked.replace(slf.py(), false) {
             return Err(PyRuntimeError::new_err("Lock is not acquired."));
         }
-        self.wake_first(py)
+        Self::pass_on(slf)
+    }
+
+    /// As `wake_first`, unless a derived class does it otherwise.
+    #[inline]
+    fn pass_on(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        if Self::is_plain(slf)? {
+            return slf.get().wake_first(py);
+        }
+        slf.call_method0(intern!(py, "_wake_up_first")).map(drop)
     }
 
     /// Makes sure that the first in line comes: if it is done, it is on its way.
@@ -119,7 +144,18 @@ fn release<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Opt
     let Some(slf) = receiver::<Lock>(py, arguments)? else {
         return Ok(None);
     };
-    slf.get().release_now(py)?;
+    Lock::release_now(&slf)?;
+    Ok(Some(py.None()))
+}
+
+fn wake_up_first<'py>(
+    py: Python<'py>,
+    arguments: &Arguments<'_, 'py>,
+) -> PyResult<Option<Py<PyAny>>> {
+    let Some(slf) = receiver::<Lock>(py, arguments)? else {
+        return Ok(None);
+    };
+    slf.get().wake_first(py)?;
     Ok(Some(py.None()))
 }
 
@@ -171,14 +207,15 @@ impl Acquisition for LockAcquisition {
         let Some(waiter) = self.waiter.take() else {
             return self.begin(py);
         };
-        let lock = self.lock.bind(py).get();
+        let slf = self.lock.bind(py);
+        let lock = slf.get();
         lock.waiters.remove(waiter.bind(py))?;
         if let Err(error) = input.value(py) {
             // The lock may be free because it was to be ours: then it is the turn of the next.
             let passed = if lock.is_locked.get(py) {
                 Ok(())
             } else {
-                lock.wake_first(py)
+                Lock::pass_on(slf)
             };
             return Err(waiting::after_passing_on(py, error, passed));
         }
@@ -205,7 +242,7 @@ impl Acquirable for Lock {
         if !Self::is_plain(slf)? {
             return Ok(None);
         }
-        slf.get().release_now(slf.py()).map(Some)
+        Self::release_now(slf).map(Some)
     }
 }
 

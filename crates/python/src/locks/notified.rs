@@ -123,7 +123,7 @@ impl Wait {
                 Err(error) => {
                     self.chain(py, &error)?;
                     if !waiting::is_cancellation(py, &error)? {
-                        let passed = self.condition.get().wake_one(py);
+                        let passed = Condition::wake_one(self.condition.bind(py));
                         return Err(waiting::after_passing_on(py, error, passed));
                     }
                     self.cancellation = Some(error.into_value(py).into_any());
@@ -149,7 +149,7 @@ impl Wait {
         let Some(failure) = self.cancellation.take().or(self.failure.take()) else {
             return Ok(None);
         };
-        let passed = self.condition.get().wake_one(py);
+        let passed = Condition::wake_one(self.condition.bind(py));
         let error = PyErr::from_value(failure.into_bound(py));
         Err(waiting::after_passing_on(py, error, passed))
     }

@@ -25,6 +25,7 @@ pub(crate) const FUNCTIONS: &[&Function] = &[
     &ENTER,
     &EXIT,
     &BOUNDED_RELEASE,
+    &WAKE_UP_NEXT,
 ];
 
 static REPR: Function = Function {
@@ -56,16 +57,23 @@ static BOUNDED_RELEASE: Function = Function {
     call: bounded_release,
 };
 
+static WAKE_UP_NEXT: Function = Function {
+    qualname: "Semaphore._wake_up_next",
+    call: wake_up_next,
+};
+
 /// The methods that natives do without.
 static OWN_METHODS: OwnMethods = OwnMethods::new(&[
     ("acquire", acquire),
     ("release", release),
     ("locked", locked),
+    ("_wake_up_next", wake_up_next),
 ]);
 static BOUNDED_OWN_METHODS: OwnMethods = OwnMethods::new(&[
     ("acquire", acquire),
     ("release", bounded_release),
     ("locked", locked),
+    ("_wake_up_next", wake_up_next),
 ]);
 
 /// A number of permits, which tasks take and give back.
@@ -144,31 +152,43 @@ impl Semaphore {
         Ok(true)
     }
 
+    /// As `wake_next`, unless a derived class does it otherwise.
+    fn pass_on(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let py = slf.py();
+        if is_plain(slf.as_any())? {
+            return slf.get().wake_next(py);
+        }
+        slf.call_method0(intern!(py, "_wake_up_next"))?.is_truthy()
+    }
+
     /// Gives what permits there are to those in line.
-    fn wake_all_allowed(&self, py: Python<'_>) -> PyResult<()> {
-        while self.value(py).is_positive(py)? && self.wake_next(py)? {}
+    fn wake_all_allowed(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        while slf.get().value(py).is_positive(py)? && Self::pass_on(slf)? {}
         Ok(())
     }
 
     /// Gives a permit back.
-    fn release_now(&self, py: Python<'_>) -> PyResult<()> {
-        self.add(py, 1)?;
-        self.wake_next(py).map(drop)
+    fn release_now(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.get().add(slf.py(), 1)?;
+        Self::pass_on(slf).map(drop)
     }
 
     /// As `release_now`, unless there are too many permits.
-    fn release_bounded(&self, py: Python<'_>) -> PyResult<()> {
-        let value_max = self
+    fn release_bounded(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let value_max = slf
+            .get()
             .value_max
             .with(py, |bound| bound.as_ref().map(|bound| bound.clone_ref(py)));
         if let Some(value_max) = value_max
-            && self.value(py).is_at_least(py, &value_max)?
+            && slf.get().value(py).is_at_least(py, &value_max)?
         {
             return Err(PyValueError::new_err(
                 "BoundedSemaphore released too many times",
             ));
         }
-        self.release_now(py)
+        Self::release_now(slf)
     }
 
     fn start_with(&self, py: Python<'_>, value: Count) -> PyResult<()> {
@@ -194,7 +214,7 @@ fn release<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Opt
     let Some(slf) = receiver::<Semaphore>(py, arguments)? else {
         return Ok(None);
     };
-    slf.get().release_now(py)?;
+    Semaphore::release_now(&slf)?;
     Ok(Some(py.None()))
 }
 
@@ -205,8 +225,19 @@ fn bounded_release<'py>(
     let Some(slf) = receiver::<Semaphore>(py, arguments)? else {
         return Ok(None);
     };
-    slf.get().release_bounded(py)?;
+    Semaphore::release_bounded(&slf)?;
     Ok(Some(py.None()))
+}
+
+fn wake_up_next<'py>(
+    py: Python<'py>,
+    arguments: &Arguments<'_, 'py>,
+) -> PyResult<Option<Py<PyAny>>> {
+    let Some(slf) = receiver::<Semaphore>(py, arguments)? else {
+        return Ok(None);
+    };
+    let is_woken = slf.get().wake_next(py)?;
+    Ok(Some(boolean(py, is_woken).unbind()))
 }
 
 fn locked<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
@@ -246,12 +277,11 @@ impl SemaphoreAcquisition {
     }
 
     /// Gives back the permit of a waiter that can't use it.
-    fn give_up(slf: &Semaphore, waiter: &Bound<'_, PyAny>) -> PyResult<()> {
-        let py = waiter.py();
+    fn give_up(slf: &Bound<'_, Semaphore>, waiter: &Bound<'_, PyAny>) -> PyResult<()> {
         if waiting::is_done(waiter)? && !waiting::is_cancelled(waiter)? {
-            slf.add(py, 1)?;
+            slf.get().add(slf.py(), 1)?;
         }
-        slf.wake_all_allowed(py)
+        Semaphore::wake_all_allowed(slf)
     }
 }
 
@@ -265,14 +295,14 @@ impl Acquisition for SemaphoreAcquisition {
             return self.begin(py);
         };
         let waiter = waiter.bind(py);
-        let slf = self.semaphore.get();
-        slf.waiters.remove(waiter)?;
+        let slf = self.semaphore.bind(py);
+        slf.get().waiters.remove(waiter)?;
         if let Err(error) = input.value(py) {
             let passed = Self::give_up(slf, waiter);
             return Err(waiting::after_passing_on(py, error, passed));
         }
         // Others may have come since, and had to stand in line behind this one.
-        slf.wake_all_allowed(py)?;
+        Semaphore::wake_all_allowed(slf)?;
         Ok(None)
     }
 
@@ -301,7 +331,7 @@ impl Acquirable for Semaphore {
         if !is_plain(slf.as_any())? {
             return Ok(None);
         }
-        slf.get().release_bounded(slf.py()).map(Some)
+        Self::release_bounded(slf).map(Some)
     }
 }
 

@@ -6,7 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyType};
 
-use super::{TaskGroup, is_base_error};
+use super::{TaskGroup, overriding};
 use crate::any_task;
 use crate::future::cancelled_error_class;
 use crate::joint::create_task as create_plain_task;
@@ -173,7 +173,7 @@ impl Exit {
         });
         if let Some(exception) = &self.exception {
             let exception = exception.bind(py);
-            if is_base_error(exception) {
+            if overriding::is_base_error(group, exception)? {
                 let kept = exception.clone().unbind();
                 group.get().with(py, |state| {
                     state.base_error.get_or_insert(kept);
@@ -183,7 +183,7 @@ impl Exit {
                 self.cancellation = Some(exception.clone().unbind());
             }
             if !is_aborting {
-                TaskGroup::abort(group)?;
+                overriding::abort(group)?;
             }
         }
         self.wait_or_end(py)
@@ -225,7 +225,7 @@ impl Exit {
             let is_aborting = group.get().with(py, |state| state.is_aborting);
             if !is_aborting {
                 self.cancellation = Some(error.into_value(py).into_any());
-                TaskGroup::abort(group)?;
+                overriding::abort(group)?;
             }
         }
         drop(group.get().with(py, |state| state.completed.take()));

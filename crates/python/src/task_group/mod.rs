@@ -7,15 +7,23 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySet, PyTuple};
 
 mod methods;
+mod overriding;
 
 use crate::any_task;
+use crate::future::future_discard_from_awaited_by;
 use crate::joint::{AnyFuture, ByAddress, Joint, Settled};
 use crate::raw::guarded::Guarded;
 use crate::routine::Function;
 
 /// The functions of this module.
-pub(crate) static FUNCTIONS: &[&Function] =
-    &[&methods::CREATE_TASK, &methods::ENTER, &methods::EXIT];
+pub(crate) static FUNCTIONS: &[&Function] = &[
+    &methods::CREATE_TASK,
+    &methods::ENTER,
+    &methods::EXIT,
+    &overriding::ABORT,
+    &overriding::IS_BASE_ERROR,
+    &overriding::ON_TASK_DONE,
+];
 
 #[derive(Default)]
 struct State {
@@ -97,6 +105,20 @@ impl TaskGroup {
         Ok(is_due)
     }
 
+    /// Does at once what the end of a task leads to.
+    fn end_of(slf: &Bound<'_, Self>, task: &AnyFuture<'_>) -> PyResult<()> {
+        let py = slf.py();
+        if cfg!(Py_3_14)
+            && let Some(parent) = slf.get().parent(py)
+        {
+            future_discard_from_awaited_by(task.as_any(), &parent)?;
+        }
+        if slf.get().note(task)? {
+            Self::act(slf, task)?;
+        }
+        Ok(())
+    }
+
     /// Does what the end of a task leads to.
     pub(crate) fn act(slf: &Bound<'_, Self>, task: &AnyFuture<'_>) -> PyResult<()> {
         let py = slf.py();
@@ -134,7 +156,7 @@ impl TaskGroup {
     ) -> PyResult<()> {
         let py = slf.py();
         let group = slf.get();
-        let is_base = is_base_error(&exception);
+        let is_base = overriding::is_base_error(slf, &exception)?;
         let kept = exception.clone().unbind();
         let is_wanted = group.with(py, |state| {
             if is_base && state.base_error.is_none() {
@@ -152,7 +174,7 @@ impl TaskGroup {
         if !is_wanted {
             return Ok(());
         }
-        Self::abort(slf)?;
+        overriding::abort(slf)?;
         group.with(py, |state| state.has_cancelled_parent = true);
         any_task::cancel(&parent)
     }
@@ -219,7 +241,11 @@ impl TaskGroup {
             state.tasks.insert(address, (state.count, kept))
         });
         drop(previous);
-        Joint::Group(slf.clone().unbind()).attach(&AnyFuture::new(task.clone()))
+        let task = AnyFuture::new(task.clone());
+        if overriding::has_own_end(slf)? {
+            return overriding::attach(slf, &task);
+        }
+        Joint::Group(slf.clone().unbind()).attach(&task)
     }
 
     fn fail(slf: &Bound<'_, Self>, text: &str) -> PyErr {
