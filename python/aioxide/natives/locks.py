@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from aioxide import _core
+from aioxide.natives.copying import state_of, state_of_condition
 from aioxide.natives.templates import native_methods
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ __all__ = ["Barrier", "BoundedSemaphore", "Condition", "Event", "Lock", "Semapho
 T = TypeVar("T")
 
 
-@native_methods(_core.Lock)
+@native_methods(_core.Lock, state_of("_locked", "_waiters"))
 class Lock:
     """A lock for tasks, not for threads."""
 
@@ -59,7 +60,7 @@ class Lock:
         raise NotImplementedError
 
 
-@native_methods(_core.Event)
+@native_methods(_core.Event, state_of("_value", "_waiters"))
 class Event:
     """A flag for which tasks can wait."""
 
@@ -84,7 +85,7 @@ class Event:
         raise NotImplementedError
 
 
-@native_methods(_core.Condition)
+@native_methods(_core.Condition, state_of_condition)
 class Condition:
     """What tasks wait for until another says so, with a lock."""
 
@@ -153,7 +154,7 @@ class Condition:
         raise NotImplementedError
 
 
-@native_methods(_core.Semaphore)
+@native_methods(_core.Semaphore, state_of("_value", "_waiters"))
 class Semaphore:
     """A number of permits, which tasks take and give back."""
 
@@ -195,7 +196,7 @@ class Semaphore:
         raise NotImplementedError
 
 
-@native_methods(_core.BoundedSemaphore)
+@native_methods(_core.BoundedSemaphore, state_of("_value", "_waiters", "_bound_value"))
 class BoundedSemaphore(Semaphore):
     """A semaphore that can't have more permits than at the beginning."""
 
@@ -209,7 +210,7 @@ class BoundedSemaphore(Semaphore):
         raise NotImplementedError
 
 
-@native_methods(_core.Barrier)
+@native_methods(_core.Barrier, state_of("_cond", "_parties", "_state", "_count"))
 class Barrier:
     """A place where so many tasks wait until all have come."""
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from aioxide import _core
+from aioxide.natives.copying import state_of
 from aioxide.natives.templates import native_methods
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ if sys.version_info < (3, 13):
 T = TypeVar("T")
 
 
-@native_methods(_core.Queue)
+# The count before the event, which says of itself whether it is set.
+_COPIED = state_of(
+    "_maxsize", "_queue", "_getters", "_putters", "_unfinished_tasks", "_finished", "_is_shutdown"
+)
+
+
+@native_methods(_core.Queue, _COPIED)
 class Queue(Generic[T]):
     """A queue between tasks."""
 

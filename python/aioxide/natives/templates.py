@@ -25,6 +25,8 @@ from aioxide import _core
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aioxide.natives.copying import State
+
 F = TypeVar("F", bound="Callable[..., Any]")
 C = TypeVar("C", bound=type)
 
@@ -39,8 +41,14 @@ def native(template: F) -> F:
     return cast("F", _core.native_function(template))
 
 
-def native_methods(owner: type) -> Callable[[C], C]:
+def native_methods(
+    owner: type, get_state: Callable[[Any], State] | None = None
+) -> Callable[[C], C]:
     """Give the native class `owner` the methods whose templates a class of the same name holds.
+
+    Args:
+        owner: the native class.
+        get_state: what `copy` and `pickle` take along of its objects; None for those that cannot be copied.
 
     Raises:
         LookupError: a template has no native function of its qualified name.
@@ -51,6 +59,8 @@ def native_methods(owner: type) -> Callable[[C], C]:
         for name, template in vars(templates).items():
             if isinstance(template, FunctionType):
                 setattr(owner, name, native(template))
+        if get_state is not None:
+            owner.__getstate__ = get_state  # type: ignore[assignment, method-assign]
         # The interpreter's own messages name classes of extensions with their modules, until they are given a name.
         owner.__name__ = templates.__name__
         return cast("C", owner)

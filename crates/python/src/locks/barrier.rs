@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
@@ -67,6 +68,11 @@ impl Phase {
             Self::Resetting => "RESETTING",
             Self::Broken => "BROKEN",
         }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        let all = [Self::Filling, Self::Draining, Self::Resetting, Self::Broken];
+        all.into_iter().find(|phase| phase.name() == name)
     }
 }
 
@@ -300,14 +306,29 @@ impl Barrier {
         Self::condition(slf)
     }
 
+    #[setter(_cond)]
+    fn set_private_condition(&self, py: Python<'_>, condition: Py<Condition>) {
+        drop(self.condition.replace(py, Some(condition)));
+    }
+
     #[getter(_parties)]
     fn private_parties<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         Self::parties(slf)
     }
 
+    #[setter(_parties)]
+    fn set_private_parties(&self, py: Python<'_>, parties: Py<PyAny>) {
+        drop(self.parties.replace(py, Some(parties)));
+    }
+
     #[getter(_count)]
     fn private_count(&self, py: Python<'_>) -> usize {
         self.count(py)
+    }
+
+    #[setter(_count)]
+    fn set_private_count(&self, py: Python<'_>, count: usize) {
+        self.count.replace(py, count);
     }
 
     #[getter(_state)]
@@ -316,6 +337,14 @@ impl Barrier {
         CLASS
             .import(py, "asyncio.locks", "_BarrierState")?
             .getattr(self.phase(py).name())
+    }
+
+    #[setter(_state)]
+    fn set_private_state(&self, py: Python<'_>, state: &Bound<'_, PyAny>) -> PyResult<()> {
+        let name: String = state.getattr(intern!(py, "name"))?.extract()?;
+        let phase = Phase::named(&name).ok_or_else(|| PyValueError::new_err(name))?;
+        self.set_phase(py, phase);
+        Ok(())
     }
 
     #[getter(_loop)]

@@ -265,6 +265,11 @@ impl Queue {
         self.finished(py)
     }
 
+    #[setter(_finished)]
+    fn set_private_finished(&self, py: Python<'_>, finished: Py<Event>) {
+        drop(self.finished.replace(py, Some(finished)));
+    }
+
     #[getter(_is_shutdown)]
     fn private_is_shut_down(&self, py: Python<'_>) -> bool {
         self.is_shut_down.get(py)
