@@ -179,3 +179,32 @@ async def test_a_handler_that_fails_is_reported(loop: Loop, names: Names, report
     assert report["message"] == "Unhandled exception in client_connected_cb"
     assert isinstance(report["exception"], LookupError)
     assert {"transport", "exception", "message"} <= set(report)
+
+
+@pytest.mark.parametrize(
+    ("method", "error"),
+    [
+        ("readuntil", asyncio.IncompleteReadError),
+        ("readexactly", asyncio.IncompleteReadError),
+        ("readuntil", asyncio.LimitOverrunError),
+        ("readline", ValueError),
+    ],
+)
+async def test_an_error_of_reading_remembers_what_is_being_handled(
+    loop: Loop, names: Names, method: str, error: type[Exception]
+) -> None:
+    reader = names.StreamReader(limit=2)
+    reader.feed_data(b"long" if error is not asyncio.IncompleteReadError else b"")
+    reader.feed_eof()
+    arguments = {"readuntil": (b"\n",), "readexactly": (8,)}.get(method, ())
+    handled = KeyError("handled")
+    with pytest.raises(error) as raised:
+        try:
+            raise handled
+        finally:
+            await getattr(reader, method)(*arguments)
+    chain = raised.value.__context__
+    if error is ValueError:
+        assert isinstance(chain, asyncio.LimitOverrunError)
+        chain = chain.__context__
+    assert chain is handled

@@ -4,6 +4,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
 
+use crate::raw::raising;
+
 /// `asyncio.IncompleteReadError`.
 pub(super) fn incomplete_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
@@ -22,11 +24,11 @@ pub(super) fn incomplete(
     expected: &Bound<'_, PyAny>,
 ) -> PyResult<PyErr> {
     let error = incomplete_class(partial.py())?.call1((partial, expected))?;
-    Ok(PyErr::from_value(error))
+    Ok(raising::raised(&error))
 }
 
 /// A line is longer than the limit; `consumed` says how many bytes no separator begins in.
 pub(super) fn overrun(py: Python<'_>, text: &str, consumed: usize) -> PyResult<PyErr> {
     let error = overrun_class(py)?.call1((text, consumed))?;
-    Ok(PyErr::from_value(error))
+    Ok(raising::raised(&error))
 }
