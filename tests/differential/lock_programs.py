@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import strategies as st
-
+from . import grammar as g
 from .machine import GO_ON, Machine, Script
 from .strategies import indexes, programs
 
@@ -110,28 +109,28 @@ def _calls(*names: Any) -> Any:
     choices = []
     for name in names:
         method, *arguments = name if isinstance(name, tuple) else (name,)
-        choices.append(st.tuples(st.just("call"), indexes, st.just(method), *arguments))
+        choices.append(g.tuples(g.just("call"), indexes, g.just(method), *arguments))
     return choices
 
 
 def _awaits(*names: str) -> Any:
-    return [st.tuples(st.just("await"), indexes, st.just(name)) for name in names]
+    return [g.tuples(g.just("await"), indexes, g.just(name)) for name in names]
 
 
-_asks = st.tuples(st.just("ask"), indexes)
-_notify = ("notify", st.integers(1, 3))
-_counts = st.just(("count",))
-_until = st.tuples(st.just("wait_until"), indexes, st.integers(1, 3))
-_sizes = st.integers(0, 2)
+_asks = g.tuples(g.just("ask"), indexes)
+_notify = ("notify", g.integers(1, 3))
+_counts = g.just(("count",))
+_until = g.tuples(g.just("wait_until"), indexes, g.integers(1, 3))
+_sizes = g.integers(0, 2)
 
 
 def _family(calls: list[Any], awaits: list[Any], blocks: tuple[str, ...], things: Any) -> Any:
-    return programs(st.one_of(*calls, _asks), st.one_of(*awaits), blocks, things)
+    return programs(g.one_of(*calls, _asks), g.one_of(*awaits), blocks, things)
 
 
 def _two(name: str, size: Any = None) -> Any:
-    one = st.tuples(st.just(name)) if size is None else st.tuples(st.just(name), size)
-    return st.tuples(one, one)
+    one = g.tuples(g.just(name)) if size is None else g.tuples(g.just(name), size)
+    return g.tuples(one, one)
 
 
 FAMILIES: dict[str, tuple[tuple[str, ...], Any]] = {
@@ -151,7 +150,7 @@ FAMILIES: dict[str, tuple[tuple[str, ...], Any]] = {
             [*_calls("release", _notify, "notify_all"), _counts],
             [*_awaits("acquire", "wait", "wait"), _until],
             ("with", "with"),
-            st.just((("Condition",),)),
+            g.just((("Condition",),)),
         ),
     ),
     "barriers": (
@@ -160,7 +159,7 @@ FAMILIES: dict[str, tuple[tuple[str, ...], Any]] = {
             [],
             _awaits("wait", "wait", "reset", "abort"),
             ("with",),
-            _two("Barrier", st.integers(1, 3)),
+            _two("Barrier", g.integers(1, 3)),
         ),
     ),
     "conditions of a shared lock": (
@@ -169,7 +168,7 @@ FAMILIES: dict[str, tuple[tuple[str, ...], Any]] = {
             [*_calls("release"), _counts],
             _awaits("acquire"),
             ("with", "with", "notifying"),
-            st.just((("Lock",), ("Condition of the first",), ("Condition of the first",))),
+            g.just((("Lock",), ("Condition of the first",), ("Condition of the first",))),
         ),
     ),
 }

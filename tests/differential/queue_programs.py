@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from hypothesis import strategies as st
-
+from . import grammar as g
 from .machine import GO_ON, Machine
 from .strategies import indexes, programs
 
@@ -84,11 +83,11 @@ class QueueMachine(Machine):
 
 
 def _call(name: str, *arguments: Any) -> Any:
-    return st.tuples(st.just("call"), indexes, st.just(name), *arguments)
+    return g.tuples(g.just("call"), indexes, g.just(name), *arguments)
 
 
 def _named(*names: str) -> Any:
-    return [st.tuples(st.just(name), indexes) for name in names]
+    return [g.tuples(g.just(name), indexes) for name in names]
 
 
 _actions = [
@@ -97,15 +96,15 @@ _actions = [
     _call("get_nowait"),
     _call("task_done"),
 ]
-_shutdowns = [_call("shutdown"), _call("shutdown", st.booleans())] if HAS_SHUTDOWN else []
+_shutdowns = [_call("shutdown"), _call("shutdown", g.booleans())] if HAS_SHUTDOWN else []
 _waits = _named("put", "put", "put", "get", "get", "get", "join", "get_all")
 
 
 def queue_programs(name: str, *, shutdown: bool = True) -> Any:
     """Return a strategy for programs of queues of one class."""
     actions = _actions + (_shutdowns if shutdown else [])
-    one = st.tuples(st.just(name), st.integers(0, 2))
-    return programs(st.one_of(*actions), st.one_of(*_waits), (), st.tuples(one, one))
+    one = g.tuples(g.just(name), g.integers(0, 2))
+    return programs(g.one_of(*actions), g.one_of(*_waits), (), g.tuples(one, one))
 
 
 CLASSES = ("Queue", "LifoQueue", "PriorityQueue")

@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import HealthCheck, Phase, find, given, note, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 from tests.namespaces import OURS, STDLIB
 
+from . import grammar as g
 from .machine import CAUGHT, ERRORS, Machine, Program, run
 from .schedule import REFERENCE, Kind, OurLoop, StandingLoop
 
@@ -32,35 +33,35 @@ PROGRAMS = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-NO_SETTINGS = st.just(())
-indexes = st.integers(0, 5)
-ticks = st.integers(0, 6)
-messages = st.sampled_from([None, None, "m1", 7])
-errors = st.sampled_from(sorted(ERRORS))
+NO_SETTINGS = g.just(())
+indexes = g.integers(0, 5)
+ticks = g.integers(0, 6)
+messages = g.sampled_from([None, None, "m1", 7])
+errors = g.sampled_from(sorted(ERRORS))
 
-cancels = st.tuples(st.just("cancel"), indexes, messages)
-common_actions = st.one_of(
+cancels = g.tuples(g.just("cancel"), indexes, messages)
+common_actions = g.one_of(
     cancels,
     cancels,
-    st.tuples(st.just("spawn"), indexes),
+    g.tuples(g.just("spawn"), indexes),
 )
-common_waits = st.one_of(
-    st.just(("sleep",)),
-    st.tuples(st.just("sleep_for"), ticks),
-    st.tuples(st.just("raise"), errors),
+common_waits = g.one_of(
+    g.just(("sleep",)),
+    g.tuples(g.just("sleep_for"), ticks),
+    g.tuples(g.just("raise"), errors),
 )
 
 
 def _blocks(ops: Any, own: Sequence[str]) -> Any:
-    inner = st.lists(ops, min_size=1, max_size=4).map(tuple)
-    handler = st.lists(ops, max_size=2).map(tuple)
-    catch = st.tuples(st.just("catch"), st.sampled_from(sorted(CAUGHT)), inner, handler)
-    return st.one_of(
+    inner = g.lists(ops, min_size=1, max_size=4).map(tuple)
+    handler = g.lists(ops, max_size=2).map(tuple)
+    catch = g.tuples(g.just("catch"), g.sampled_from(sorted(CAUGHT)), inner, handler)
+    return g.one_of(
         catch,
-        st.tuples(st.just("finally"), inner, handler),
-        st.tuples(st.just("within"), ticks, inner),
-        *(st.tuples(st.just(name), indexes, inner) for name in own),
-        *(st.tuples(st.just(name), indexes, inner) for name in own),
+        g.tuples(g.just("finally"), inner, handler),
+        g.tuples(g.just("within"), ticks, inner),
+        *(g.tuples(g.just(name), indexes, inner) for name in own),
+        *(g.tuples(g.just(name), indexes, inner) for name in own),
     )
 
 
@@ -76,20 +77,19 @@ def programs(
         settings: what the family's objects are made with.
 
     """
-    acts = st.one_of(actions, actions, common_actions)
-    leaf = st.one_of(acts, waits, waits, waits, common_waits)
-    ops = st.recursive(leaf, lambda inner: _blocks(inner, blocks), max_leaves=5)
-    driver = st.one_of(
-        st.lists(acts, max_size=3).map(tuple),
-        st.tuples(st.tuples(st.just("advance"), st.integers(1, 4))),
+    acts = g.one_of(actions, actions, common_actions)
+    leaf = g.one_of(acts, waits, waits, waits, common_waits)
+    ops = g.recursive(leaf, lambda inner: _blocks(inner, blocks), depth=3)
+    script = g.lists(ops, min_size=1, max_size=6).map(tuple)
+    between_turns = g.one_of(
+        g.lists(acts, max_size=3).map(tuple),
+        g.tuples(g.tuples(g.just("advance"), g.integers(1, 4))),
     )
     return st.builds(
         Program,
-        scripts=st.lists(
-            st.lists(ops, min_size=1, max_size=6).map(tuple), min_size=1, max_size=5
-        ).map(tuple),
-        driver=st.lists(driver, max_size=10).map(tuple),
-        settings=settings,
+        scripts=st.lists(g.drawn(script), min_size=1, max_size=5).map(tuple),
+        driver=st.lists(g.drawn(between_turns), max_size=10).map(tuple),
+        settings=g.drawn(settings),
         debug=st.integers(0, 9).map(lambda number: number == 9),
     )
 
@@ -116,6 +116,8 @@ def check(
     @PROGRAMS
     @given(programs)
     def agrees(program: Program) -> None:
+        # Of itself Hypothesis would show the bytes that it was drawn from.
+        note(repr(program))
         expected = run(machine, program, REFERENCE)
         for kind in kinds:
             got = run(machine, program, kind)

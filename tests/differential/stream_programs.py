@@ -9,8 +9,7 @@ import asyncio
 import sys
 from typing import Any
 
-from hypothesis import strategies as st
-
+from . import grammar as g
 from .machine import ERRORS, GO_ON, Machine
 from .strategies import errors, programs
 
@@ -178,11 +177,11 @@ class StreamMachine(Machine):
         return await self._await(me, "wait_closed", self.writer.wait_closed)
 
 
-_data = st.one_of(
-    st.lists(
-        st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b";", b";;"]), min_size=0, max_size=8
-    ).map(b"".join),
-    st.sampled_from([b"", b"x" * 20, b"0123456789\n", b"ab;\ncd\n\n"]),
+_data = g.one_of(
+    g.lists(g.sampled_from([b"a", b"bc", b"\n", b"\r\n", b";", b";;"]), min_size=0, max_size=8).map(
+        b"".join
+    ),
+    g.sampled_from([b"", b"x" * 20, b"0123456789\n", b"ab;\ncd\n\n"]),
 )
 _separators: list[Any] = [b"\n", b"\r\n", b";", b";;", b""]
 if HAS_SEVERAL_SEPARATORS:
@@ -190,7 +189,7 @@ if HAS_SEVERAL_SEPARATORS:
 
 
 def _op(name: str, *arguments: Any) -> Any:
-    return st.tuples(st.just(name), *arguments)
+    return g.tuples(g.just(name), *arguments)
 
 
 _feeds = [_op("feed", _data), _op("feed", _data), _op("receive", _data)]
@@ -198,31 +197,29 @@ _ends = [
     _op("eof"),
     _op("receive_eof"),
     _op("error", errors),
-    _op("lose", st.one_of(st.none(), errors)),
+    _op("lose", g.one_of(g.none(), errors)),
 ]
 _flow = [_op("pause"), _op("resume")]
 _writes = [
-    _op("writer", st.just("write"), _data),
-    _op("writer", st.just("writelines"), st.lists(_data, max_size=2)),
-    _op("writer", st.just("write_eof")),
-    _op("writer", st.just("close")),
+    _op("writer", g.just("write"), _data),
+    _op("writer", g.just("writelines"), g.lists(_data, max_size=2)),
+    _op("writer", g.just("write_eof")),
+    _op("writer", g.just("close")),
 ]
 _reads = [
-    _op("read", st.just("read"), st.integers(-1, 6)),
-    _op("read", st.just("read")),
-    _op("read", st.just("readexactly"), st.integers(-1, 6)),
-    _op("read", st.just("readline")),
-    _op("read", st.just("readuntil"), st.sampled_from(_separators)),
-    _op("lines", st.integers(1, 3)),
+    _op("read", g.just("read"), g.integers(-1, 6)),
+    _op("read", g.just("read")),
+    _op("read", g.just("readexactly"), g.integers(-1, 6)),
+    _op("read", g.just("readline")),
+    _op("read", g.just("readuntil"), g.sampled_from(_separators)),
+    _op("lines", g.integers(1, 3)),
 ]
-_settings = st.tuples(st.sampled_from([1, 3, 8, 100]), st.booleans())
+_settings = g.tuples(g.sampled_from([1, 3, 8, 100]), g.booleans())
 
-READING = programs(
-    st.one_of(*_feeds, *_feeds, *_ends, _op("ask")), st.one_of(*_reads), (), _settings
-)
+READING = programs(g.one_of(*_feeds, *_feeds, *_ends, _op("ask")), g.one_of(*_reads), (), _settings)
 WRITING = programs(
-    st.one_of(*_writes, *_flow, *_flow, *_ends, _op("ask")),
-    st.one_of(_op("drain"), _op("drain"), _op("wait_closed"), *_reads),
+    g.one_of(*_writes, *_flow, *_flow, *_ends, _op("ask")),
+    g.one_of(_op("drain"), _op("drain"), _op("wait_closed"), *_reads),
     (),
     _settings,
 )

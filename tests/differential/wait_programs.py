@@ -10,8 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import strategies as st
-
+from . import grammar as g
 from .machine import ERRORS, GO_ON, TICK_S, Machine, Script
 from .strategies import errors, indexes, messages, programs, ticks
 
@@ -277,16 +276,16 @@ class WaitMachine(Machine):
             self.note("group over", me)
 
 
-_targets = st.lists(st.tuples(st.sampled_from("ttf"), indexes), min_size=1, max_size=4).map(tuple)
-_timeouts = st.one_of(st.none(), ticks)
-_when = st.sampled_from([asyncio.ALL_COMPLETED, asyncio.FIRST_COMPLETED, asyncio.FIRST_EXCEPTION])
-_parts = st.lists(
-    st.one_of(
-        st.just(("sleep",)),
-        st.tuples(st.just("sleep_for"), ticks),
-        st.tuples(st.just("await"), _targets),
-        st.tuples(st.just("raise"), errors),
-        st.just(("return",)),
+_targets = g.lists(g.tuples(g.sampled_from("ttf"), indexes), min_size=1, max_size=4).map(tuple)
+_timeouts = g.one_of(g.none(), ticks)
+_when = g.sampled_from([asyncio.ALL_COMPLETED, asyncio.FIRST_COMPLETED, asyncio.FIRST_EXCEPTION])
+_parts = g.lists(
+    g.one_of(
+        g.just(("sleep",)),
+        g.tuples(g.just("sleep_for"), ticks),
+        g.tuples(g.just("await"), _targets),
+        g.tuples(g.just("raise"), errors),
+        g.just(("return",)),
     ),
     min_size=1,
     max_size=3,
@@ -294,7 +293,7 @@ _parts = st.lists(
 
 
 def _op(name: str, *arguments: Any) -> Any:
-    return st.tuples(st.just(name), *arguments)
+    return g.tuples(g.just(name), *arguments)
 
 
 _future_actions = [
@@ -306,29 +305,29 @@ _future_actions = [
 ]
 _outer_actions = [_op("cancel_outer", indexes, messages), _op("outcome", indexes)]
 _plain_waits = [_op("await", _targets)]
-_from = st.integers(-1, 2)
+_from = g.integers(-1, 2)
 _gathers = [
-    _op("gathered", _targets, st.booleans()),
-    _op("gather_coroutines", st.booleans(), st.lists(_parts, max_size=3).map(tuple)),
+    _op("gathered", _targets, g.booleans()),
+    _op("gather_coroutines", g.booleans(), g.lists(_parts, max_size=3).map(tuple)),
     _op("await_outer", indexes),
 ]
 _shields = [_op("shielded", _targets), _op("await_outer", indexes)]
-_make_gather = _op("gather", _from, _targets, st.booleans())
+_make_gather = _op("gather", _from, _targets, g.booleans())
 _make_shield = _op("shield", _from, _targets)
 _waits = [_op("wait", _targets, _when, _timeouts)]
 _wait_fors = [
     _op("wait_for", _targets, _timeouts),
     _op("wait_for_script", _timeouts, _parts),
 ]
-_as_completed = [_op("as_completed", _targets, _timeouts, st.sampled_from(["plain", "async"]))]
+_as_completed = [_op("as_completed", _targets, _timeouts, g.sampled_from(["plain", "async"]))]
 _naps = [_op("nap", ticks)]
 _timeout_actions = [_op("reschedule", indexes, _timeouts), _op("see", indexes)]
 _group_actions = [_op("join_group", indexes)]
 
 
 def _family(own_actions: list[Any], waits: list[Any], blocks: tuple[str, ...] = ()) -> Any:
-    actions = st.one_of(*_future_actions, *own_actions, *own_actions)
-    return programs(actions, st.one_of(*_plain_waits, *waits, *waits), blocks)
+    actions = g.one_of(*_future_actions, *own_actions, *own_actions)
+    return programs(actions, g.one_of(*_plain_waits, *waits, *waits), blocks)
 
 
 FAMILIES: dict[str, tuple[tuple[str, ...], Any]] = {
