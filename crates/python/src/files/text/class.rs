@@ -115,9 +115,9 @@ impl TextFile {
         mode: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let newline = Newline::of(newline)?;
-        let codec = Codec::new(py, encoding, errors, newline)?;
+        let codec = Codec::get(py, encoding, errors, newline)?;
         let state = State {
-            codec: Arc::new(codec),
+            codec,
             chunks: Chunks::default(),
             decoder: None,
             encoder: None,

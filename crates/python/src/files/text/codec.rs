@@ -1,10 +1,14 @@
 //! How text is told from bytes: the encoding, what becomes of errors, and how lines end.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::{PyLookupError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString};
+
+use crate::raw::guarded::Guarded;
 
 /// How lines end, and what becomes of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,17 +78,23 @@ pub(super) struct Codec {
     pub(super) known: Known,
 }
 
+/// Codecs that have been looked up: a file that is opened for one read should not take longer for that.
+static KNOWN: Guarded<Vec<Arc<Codec>>> = Guarded::new(Vec::new());
+
+/// How many are kept. Programs have few, and those who have many open few files with each.
+const KNOWN_MAX: usize = 16;
+
 impl Codec {
     /// Looks an encoding up; None is the locale's, and strict errors.
     ///
     /// # Errors
     /// `LookupError` for one that is unknown, or no encoding of text.
-    pub(super) fn new(
+    pub(super) fn get(
         py: Python<'_>,
         encoding: Option<&Bound<'_, PyString>>,
         errors: Option<&Bound<'_, PyString>>,
         newline: Newline,
-    ) -> PyResult<Self> {
+    ) -> PyResult<Arc<Self>> {
         let encoding = match encoding {
             Some(encoding) if encoding != "locale" => encoding.clone(),
             _ => locale_encoding(py)?,
@@ -92,11 +102,47 @@ impl Codec {
         let errors = errors
             .cloned()
             .unwrap_or_else(|| intern!(py, "strict").clone());
-        let info = look_up(&encoding)?;
+        let known = KNOWN.with(py, |known| {
+            let is_it = |codec: &&Arc<Self>| codec.is(&encoding, &errors, newline);
+            known.iter().find(is_it).map(Arc::clone)
+        });
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let codec = Arc::new(Self::new(&encoding, &errors, newline)?);
+        KNOWN.with(py, |known| {
+            if known.len() < KNOWN_MAX {
+                known.push(Arc::clone(&codec));
+            }
+        });
+        Ok(codec)
+    }
+
+    /// Whether it is the codec for these.
+    fn is(
+        &self,
+        encoding: &Bound<'_, PyString>,
+        errors: &Bound<'_, PyString>,
+        newline: Newline,
+    ) -> bool {
+        let py = encoding.py();
+        let is_same = |own: &Py<PyString>, other: &Bound<'_, PyString>| matches!((own.bind(py).to_str(), other.to_str()), (Ok(own), Ok(other)) if own == other);
+        self.newline == newline
+            && is_same(&self.encoding, encoding)
+            && is_same(&self.errors, errors)
+    }
+
+    fn new(
+        encoding: &Bound<'_, PyString>,
+        errors: &Bound<'_, PyString>,
+        newline: Newline,
+    ) -> PyResult<Self> {
+        let py = encoding.py();
+        let info = look_up(encoding)?;
         let is_utf8 = info.getattr(intern!(py, "name"))?.eq("utf-8")? && errors == "strict";
         Ok(Self {
-            encoding: encoding.unbind(),
-            errors: errors.unbind(),
+            encoding: encoding.clone().unbind(),
+            errors: errors.clone().unbind(),
             newline,
             info: info.unbind(),
             known: if is_utf8 { Known::Utf8 } else { Known::Other },

@@ -36,7 +36,7 @@ impl Reconfigure {
     }
 
     /// The codec, if it changes.
-    fn codec(&self, py: Python<'_>) -> PyResult<Option<Codec>> {
+    fn codec(&self, py: Python<'_>) -> PyResult<Option<Arc<Codec>>> {
         let changes = &self.changes;
         if changes.encoding.is_none() && changes.errors.is_none() && changes.newline.is_none() {
             return Ok(None);
@@ -50,7 +50,7 @@ impl Reconfigure {
             (None, None) => Some(now.errors.bind(py)),
         };
         let newline = changes.newline.unwrap_or(now.newline);
-        Codec::new(py, Some(encoding), errors, newline).map(Some)
+        Codec::get(py, Some(encoding), errors, newline).map(Some)
     }
 
     fn check(&self, file: &Bound<'_, BinaryFile>) -> PyResult<()> {
@@ -80,7 +80,7 @@ impl Reconfigure {
             state.is_write_through = changes.is_write_through.unwrap_or(state.is_write_through);
             let codec = codec?;
             state.encodes_beginning = is_beginning;
-            let previous = std::mem::replace(&mut state.codec, Arc::new(codec));
+            let previous = std::mem::replace(&mut state.codec, codec);
             Some((previous, state.decoder.take(), state.encoder.take()))
         });
         drop(dropped);
