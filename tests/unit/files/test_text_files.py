@@ -211,3 +211,16 @@ def test_a_read_that_is_cancelled_has_not_moved(run: Run) -> None:
         await file.close()
 
     run(main())
+
+
+def test_a_line_of_no_characters_has_a_chunk_decoded(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("content", encoding="utf-8")
+
+    async def main() -> None:
+        async with text(path, "r+", encoding="utf-8") as file:
+            assert await file.readline(0) == ""
+            assert await file.truncate(0) == 0
+            assert await file.read() == "content"
+
+    run(main())

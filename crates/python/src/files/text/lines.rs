@@ -63,7 +63,9 @@ impl Line {
             let newline = state.codec.newline;
             let found = state.chunks.line_length(py, newline, &mut self.search);
             let length = found.unwrap_or(usize::MAX).min(self.limit);
-            (found.is_some() || length <= state.chunks.waiting()).then_some(length)
+            let waiting = state.chunks.waiting();
+            // Even who wants none has a chunk decoded, as by Python's own: it moves what is below.
+            (found.is_some() || (waiting > 0 && length <= waiting)).then_some(length)
         })
     }
 
