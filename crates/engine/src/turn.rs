@@ -4,7 +4,8 @@
 //! 2. The deadline of the poll: zero if work is ready, else the earliest timer, else none.
 //! 3. The poll. With work ready it is skipped, but not for longer than [`POLL_SKIP_MAX`], and not
 //!    when a source has been watched since the last one. On a clock that may stand still it is never
-//!    skipped: time would not say for how long.
+//!    skipped: time would not say for how long. Turns in quick succession leave the clock alone, for no more
+//!    than [`UNTIMED_WORK_MAX`] pieces of work: then a poll is skipped for that much longer.
 //! 4. The watchers of ready sources are scheduled.
 //! 5. Due timers are scheduled, in deadline order, never early.
 //! 6. Exactly the work that is ready now runs; what it schedules waits for the next turn.
@@ -23,6 +24,14 @@ use crate::timers::{Cancellable, Timers};
 /// some 220 ns, so that a chain of ready callbacks spends less than one part in a hundred on it.
 pub const POLL_SKIP_MAX: Duration = Duration::from_micros(50);
 
+/// How much work may run before the clock is read again. A program in which so much is ready at a time has its
+/// sources and timers wait for that much in any case. Reading the clock takes some 20 ns, a tenth of a turn with
+/// one step of a task in it.
+pub const UNTIMED_WORK_MAX: usize = 8;
+
+/// A timer that is no further than this from the time that is known has the clock read in every turn.
+pub const TIMER_NEAR: Duration = Duration::from_millis(1);
+
 /// What runs next and what runs later.
 #[derive(Debug)]
 pub struct Queues<W> {
@@ -35,6 +44,9 @@ pub struct Queues<W> {
     /// The next turn polls, whatever is ready: a source was watched that may have something already,
     /// and whoever watched it expects to hear of that before what is scheduled from here on.
     pub polls_next: bool,
+    /// The next turn reads the clock: a timer was set that may be due by then, and that is nearer than
+    /// [`TIMER_NEAR`] to a time which is not known here.
+    pub times_next: bool,
 }
 
 impl<W> Default for Queues<W> {
@@ -44,6 +56,7 @@ impl<W> Default for Queues<W> {
             timers: Timers::default(),
             is_stopping: false,
             polls_next: false,
+            times_next: false,
         }
     }
 }
@@ -72,6 +85,10 @@ pub trait Host {
 
     /// The loop's clock.
     fn clock(&self) -> &dyn Clock;
+    /// Whether the time may be another in every turn, however quick that is.
+    fn times_every_turn(&self) -> bool {
+        self.clock().stands_still()
+    }
     /// The time that timers go by, when the clock shows `now`: the same, unless the owner knows another time.
     fn due(&self, now: Instant) -> Result<Instant, Self::Error> {
         Ok(now)
@@ -108,10 +125,57 @@ enum Plan {
 struct Run {
     events: Vec<Event>,
     polled_at: Instant,
+    /// When the clock was read last.
+    timed_at: Instant,
+    /// How much work may run until it has to be read again.
+    untimed_work: usize,
     /// How long the poll may be skipped on this loop's clock.
     poll_skip_max: Duration,
     /// What has happened since the loop last had nothing to do.
     calm: Calm,
+}
+
+impl Run {
+    fn on(clock: &dyn Clock) -> Self {
+        Self {
+            events: Vec::new(),
+            polled_at: Instant::ORIGIN,
+            timed_at: Instant::ORIGIN,
+            untimed_work: 0,
+            poll_skip_max: if clock.stands_still() {
+                Duration::ZERO
+            } else {
+                POLL_SKIP_MAX
+            },
+            calm: Calm::Worked,
+        }
+    }
+
+    /// Notes the time. Work that has taken long has the clock read in the next turn, too.
+    fn note_time(&mut self, now: Instant) {
+        self.untimed_work = if now.since(self.timed_at) < POLL_SKIP_MAX {
+            UNTIMED_WORK_MAX
+        } else {
+            0
+        };
+        self.timed_at = now;
+    }
+
+    /// The length of the batch, if a turn can do without the time: work is ready, and nothing else is to be expected.
+    fn untimed_batch<W: Cancellable>(&mut self, queues: &mut Queues<W>) -> Option<usize> {
+        let batch = queues.ready.len();
+        let left = self.untimed_work.checked_sub(batch)?;
+        let is_near = |deadline: Instant| deadline.since(self.timed_at) <= TIMER_NEAR;
+        if batch == 0
+            || std::mem::take(&mut queues.times_next)
+            || queues.polls_next
+            || queues.timers.next_deadline().is_some_and(is_near)
+        {
+            return None;
+        }
+        self.untimed_work = left;
+        Some(batch)
+    }
 }
 
 /// A loop that its clock knows to be running.
@@ -120,21 +184,6 @@ struct OnClock<'a>(&'a dyn Clock);
 impl Drop for OnClock<'_> {
     fn drop(&mut self) {
         self.0.leave();
-    }
-}
-
-impl Run {
-    fn on(clock: &dyn Clock) -> Self {
-        Self {
-            events: Vec::new(),
-            polled_at: Instant::ORIGIN,
-            poll_skip_max: if clock.stands_still() {
-                Duration::ZERO
-            } else {
-                POLL_SKIP_MAX
-            },
-            calm: Calm::Worked,
-        }
     }
 }
 
@@ -162,23 +211,15 @@ pub fn run<H: Host>(host: &H) -> Result<(), Exit<H::Error>> {
 
 fn turn<H: Host>(host: &H, run: &mut Run) -> Result<(), Exit<H::Error>> {
     host.collect_inbox()?;
-    let now = host.clock().now();
-    let mut due = host.due(now)?;
-    match host.queues(|queues| plan(queues, now, due, run)) {
-        Plan::Skip => {}
-        Plan::Poll => {
-            run.polled_at = now;
-            host.poll(&mut run.events).map_err(Exit::Poll)?;
-            host.dispatch(&run.events)?;
-        }
-        Plan::Park(deadline) => {
-            let rested = rest(host, run, deadline);
-            run.polled_at = host.clock().now();
-            rested?;
-            due = host.due(run.polled_at)?;
-        }
-    }
-    let batch = host.queues(|queues| schedule_due(queues, due));
+    let untimed = if host.times_every_turn() {
+        None
+    } else {
+        host.queues(|queues| run.untimed_batch(queues))
+    };
+    let batch = match untimed {
+        Some(batch) => batch,
+        None => timed_batch(host, run)?,
+    };
     if batch > 0 {
         run.calm = Calm::Worked;
     }
@@ -192,6 +233,29 @@ fn turn<H: Host>(host: &H, run: &mut Run) -> Result<(), Exit<H::Error>> {
     host.queues(|queues| queues.ready.trim());
     host.flush()?;
     Ok(())
+}
+
+/// Polls or skips that, and says how long the batch is.
+fn timed_batch<H: Host>(host: &H, run: &mut Run) -> Result<usize, Exit<H::Error>> {
+    let now = host.clock().now();
+    run.note_time(now);
+    let mut due = host.due(now)?;
+    match host.queues(|queues| plan(queues, now, due, run)) {
+        Plan::Skip => {}
+        Plan::Poll => {
+            run.polled_at = now;
+            host.poll(&mut run.events).map_err(Exit::Poll)?;
+            host.dispatch(&run.events)?;
+        }
+        Plan::Park(deadline) => {
+            let rested = rest(host, run, deadline);
+            run.polled_at = host.clock().now();
+            run.note_time(run.polled_at);
+            rested?;
+            due = host.due(run.polled_at)?;
+        }
+    }
+    Ok(host.queues(|queues| schedule_due(queues, due)))
 }
 
 fn plan<W: Cancellable>(queues: &mut Queues<W>, now: Instant, due: Instant, run: &Run) -> Plan {

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aioxide_engine::clock::Instant;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -64,23 +63,22 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// Sets an alarm that goes off at `when`, in seconds on the loop's clock.
+    /// Sets an alarm that goes off at `when`, in seconds on the loop's clock. `delay` is how far from now that is, or 0
+    /// if that is not known.
     ///
     /// # Errors
     /// `RuntimeError` if the loop is closed.
     pub(crate) fn set(
         event_loop: &Bound<'_, EventLoop>,
         when: f64,
+        delay: f64,
         purpose: Purpose,
     ) -> PyResult<Arc<Self>> {
         let slf = event_loop.get();
         slf.check_closed()?;
         let alarm = Self::new(purpose, true);
         let work = Work::Alarm(Arc::clone(&alarm));
-        let deadline = Instant::at_or_after_seconds(when);
-        slf.with(event_loop.py(), |state| {
-            state.queues.timers.schedule(deadline, work);
-        });
+        slf.set_timer(event_loop.py(), when, delay, work);
         Ok(alarm)
     }
 

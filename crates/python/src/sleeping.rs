@@ -97,9 +97,10 @@ impl Sleep {
             return self.wait_for_timer(&event_loop);
         };
         let future = EventLoop::new_future(ours)?;
-        let when = ours.get().seconds_now() + delay.extract::<f64>()?;
+        let delay = delay.extract::<f64>()?;
+        let when = ours.get().seconds_now() + delay;
         let purpose = Purpose::Settle(future.clone().unbind(), self.result.clone_ref(py));
-        let alarm = Alarm::set(ours, when, purpose)?;
+        let alarm = Alarm::set(ours, when, delay, purpose)?;
         self.stage = Stage::Timer(Timer::Alarm(ours.clone().unbind(), alarm));
         Ok(Progress::Await(future.into_any()))
     }

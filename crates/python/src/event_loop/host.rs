@@ -65,6 +65,11 @@ impl Host for Running<'_, '_> {
     }
 
     #[inline]
+    fn times_every_turn(&self) -> bool {
+        self.event_loop().is_time_replaced() || self.clock().stands_still()
+    }
+
+    #[inline]
     fn due(&self, now: Instant) -> PyResult<Instant> {
         if !self.event_loop().is_time_replaced() {
             return Ok(now);

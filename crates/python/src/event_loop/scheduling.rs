@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 
 use aioxide_engine::clock::Instant;
+use aioxide_engine::turn::TIMER_NEAR;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -93,10 +94,20 @@ impl EventLoop {
         Ok(())
     }
 
-    /// A handle among the timers, after the checks that `call_later` and `call_at` share.
+    /// Puts work among the timers. `delay` is how far from now that is, in seconds, or 0 if that is not known.
+    pub(crate) fn set_timer(&self, py: Python<'_>, when: f64, delay: f64, work: Work) {
+        let deadline = Instant::at_or_after_seconds(when);
+        self.with(py, |state| {
+            state.queues.times_next |= delay <= TIMER_NEAR.as_secs_f64();
+            state.queues.timers.schedule(deadline, work);
+        });
+    }
+
+    /// A handle among the timers, after the checks that `call_later` and `call_at` share. `delay` is as for `set_timer`.
     fn schedule_timer<'py>(
         slf: &Bound<'py, Self>,
         when: f64,
+        delay: f64,
         request: Request<'_, 'py>,
     ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
@@ -110,9 +121,7 @@ impl EventLoop {
         let handle = timer.as_super();
         handle.get().set_timed(true);
         let work = Work::Handle(Queued::new(handle.clone().unbind()));
-        let deadline = Instant::at_or_after_seconds(when);
-        slf.get()
-            .with(py, |state| state.queues.timers.schedule(deadline, work));
+        slf.get().set_timer(py, when, delay, work);
         Ok(timer.into_any().unbind())
     }
 }
@@ -265,7 +274,7 @@ Calls `callback(*args)` after `delay` seconds, never earlier.";
         let request = Request::read(slf.py(), arguments, "call_later", Some(delay))?;
         let delay = request.seconds("delay must not be None")?;
         let when = EventLoop::timer_seconds(slf)? + delay;
-        EventLoop::schedule_timer(slf, when, request)
+        EventLoop::schedule_timer(slf, when, delay, request)
     }
 }
 
@@ -285,7 +294,7 @@ Calls `callback(*args)` when the loop's clock has reached `when` (seconds), neve
         let when = intern!(slf.py(), "when");
         let request = Request::read(slf.py(), arguments, "call_at", Some(when))?;
         let when = request.seconds("when cannot be None")?;
-        EventLoop::schedule_timer(slf, when, request)
+        EventLoop::schedule_timer(slf, when, 0.0, request)
     }
 }
 

@@ -191,9 +191,11 @@ impl AsCompleted {
         let py = slf.py();
         let timer = match &RunningLoop::of(event_loop)? {
             RunningLoop::Native(ours) => {
-                let when = ours.get().seconds_now() + timeout.extract::<f64>()?;
+                let delay = timeout.extract::<f64>()?;
+                let when = ours.get().seconds_now() + delay;
                 let purpose = Purpose::Expire(slf.clone().unbind());
-                Timer::Alarm(ours.clone().unbind(), Alarm::set(ours, when, purpose)?)
+                let alarm = Alarm::set(ours, when, delay, purpose)?;
+                Timer::Alarm(ours.clone().unbind(), alarm)
             }
             RunningLoop::Foreign(other) => {
                 let expire = slf.getattr(intern!(py, "_handle_timeout"))?;

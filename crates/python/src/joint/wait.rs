@@ -62,9 +62,10 @@ fn set_timer(
     if let RunningLoop::Native(ours) = event_loop
         && let Ok(future) = waiter.cast_exact::<Future>()
     {
-        let when = ours.get().seconds_now() + timeout.extract::<f64>()?;
+        let delay = timeout.extract::<f64>()?;
+        let when = ours.get().seconds_now() + delay;
         let purpose = Purpose::Settle(future.clone().unbind(), py.None());
-        let alarm = Alarm::set(ours, when, purpose)?;
+        let alarm = Alarm::set(ours, when, delay, purpose)?;
         return Ok(Timer::Alarm(ours.clone().unbind(), alarm));
     }
     let release = RELEASE.get_or_try_init(py, || {

@@ -48,8 +48,9 @@ struct State {
     /// How many requests to cancel the task were open when it entered.
     cancelling: u32,
     timer: Timer,
-    /// Whether the deadline was in the future when it was set, so that no second look at the clock is needed.
-    is_ahead: bool,
+    /// How far ahead the deadline was when it was set, in seconds, so that no second look at the clock is needed; 0 if
+    /// that is not known.
+    delay: f64,
 }
 
 /// A context manager that cancels what runs too long, as `asyncio.Timeout`.
@@ -68,7 +69,7 @@ impl Timeout {
                 task: None,
                 cancelling: 0,
                 timer: Timer::None,
-                is_ahead: false,
+                delay: 0.0,
             }),
         }
     }
@@ -86,7 +87,7 @@ impl Timeout {
                     && delay > 0.0
                 {
                     let timeout = Self::at(Some((now + delay).into_pyobject(py)?.into_any()));
-                    timeout.state.with(py, |state| state.is_ahead = true);
+                    timeout.state.with(py, |state| state.delay = delay);
                     return Ok(timeout);
                 }
                 now.into_pyobject(py)?.into_any()
@@ -124,19 +125,19 @@ impl Timeout {
         };
         let cancelling = any_task::cancelling(&task)?;
         let task = Some(task.unbind());
-        let (when, is_ahead) = timeout.state.with(py, |state| {
+        let (when, delay) = timeout.state.with(py, |state| {
             state.phase = Phase::Entered;
             state.task = task;
             state.cancelling = cancelling;
             (
                 state.when.as_ref().map(|when| when.clone_ref(py)),
-                state.is_ahead,
+                state.delay,
             )
         });
         match when {
             Some(when) => {
                 let event_loop = RunningLoop::of(event_loop)?;
-                Self::set_timer(slf, &event_loop, when.bind(py), is_ahead)
+                Self::set_timer(slf, &event_loop, when.bind(py), delay)
             }
             None => Ok(()),
         }
@@ -146,17 +147,20 @@ impl Timeout {
         slf: &Bound<'_, Self>,
         event_loop: &RunningLoop<'_>,
         when: &Bound<'_, PyAny>,
-        is_ahead: bool,
+        mut delay: f64,
     ) -> PyResult<()> {
         let py = slf.py();
         let timer = match event_loop {
             RunningLoop::Native(ours) => {
                 let when = when.extract::<f64>()?;
                 let purpose = Purpose::TimeOut(slf.clone().unbind());
-                let alarm = if !is_ahead && when <= ours.get().seconds_now() {
+                if delay <= 0.0 {
+                    delay = when - ours.get().seconds_now();
+                }
+                let alarm = if delay <= 0.0 {
                     Alarm::soon(ours, purpose)?
                 } else {
-                    Alarm::set(ours, when, purpose)?
+                    Alarm::set(ours, when, delay, purpose)?
                 };
                 Timer::Alarm(ours.clone().unbind(), alarm)
             }
@@ -311,7 +315,7 @@ impl Timeout {
         drop(previous);
         slf.get().cancel_timer(py)?;
         match when {
-            Some(when) => Self::set_timer(slf, &RunningLoop::get(py)?, &when, false),
+            Some(when) => Self::set_timer(slf, &RunningLoop::get(py)?, &when, 0.0),
             None => Ok(()),
         }
     }
