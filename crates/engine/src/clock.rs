@@ -52,8 +52,9 @@ impl Instant {
         if seconds.is_nan() {
             return Self::ORIGIN;
         }
-        // Converted with saturation: what is too large becomes i64::MAX, which is NEVER.
-        let mut instant = Self((seconds * 1e9).ceil() as i64);
+        // Converted with saturation: what is too large becomes i64::MAX, which is NEVER. The fraction of a nanosecond
+        // that is cut off is made up for below.
+        let mut instant = Self((seconds * 1e9) as i64);
         while instant < Self::NEVER && instant.as_seconds() < seconds {
             instant.0 += 1;
         }

@@ -8,6 +8,9 @@
 //!
 //! Work that leaves the heap is returned, never dropped here: dropping it may run foreign code.
 
+use std::iter::Chain;
+use std::{option, vec};
+
 use crate::clock::Instant;
 
 /// Below this many ghosts a sweep would cost more than the memory it frees.
@@ -20,6 +23,9 @@ pub trait Cancellable {
     /// Whether the work was cancelled and waits only to be swept.
     fn is_cancelled(&self) -> bool;
 }
+
+/// Work that has left the heap.
+pub type Removed<W> = Chain<option::IntoIter<W>, vec::IntoIter<W>>;
 
 #[derive(Debug)]
 struct Timer<W> {
@@ -71,15 +77,16 @@ impl<W: Cancellable> Timers<W> {
     /// Counts a timer of this heap that has just been cancelled, and returns the ghosts that this
     /// moment allows to remove: none, the one in the last place, or all of them.
     #[must_use = "dropping work may run foreign code: drop it outside of any borrow"]
-    pub fn note_cancelled(&mut self) -> Vec<W> {
+    pub fn note_cancelled(&mut self) -> Removed<W> {
         let last = self.heap.pop_if(|timer| timer.work.is_cancelled());
         self.ghosts += usize::from(last.is_none());
-        let mut removed: Vec<W> = last.map(|timer| timer.work).into_iter().collect();
         // Each sweep is paid for by as many cancels.
-        if self.ghosts > GHOSTS_MIN && self.ghosts * 2 > self.heap.len() {
-            removed.append(&mut self.sweep());
-        }
-        removed
+        let swept = if self.ghosts > GHOSTS_MIN && self.ghosts * 2 > self.heap.len() {
+            self.sweep()
+        } else {
+            Vec::new()
+        };
+        last.map(|timer| timer.work).into_iter().chain(swept)
     }
 
     /// The earliest deadline. It may belong to a ghost: waking for it is harmless.

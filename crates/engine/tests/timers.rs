@@ -237,7 +237,7 @@ fn schedule(timers: &mut Timers<Job>, deadline: u64, id: usize) -> Job {
 
 fn cancel(timers: &mut Timers<Job>, job: &Job) -> Vec<Job> {
     job.is_cancelled.set(true);
-    timers.note_cancelled()
+    timers.note_cancelled().collect()
 }
 
 #[test]

@@ -300,7 +300,7 @@ impl EventLoop {
     /// Counts a cancelled timer, and lets go of those that can leave.
     pub(crate) fn note_timer_cancelled(&self, py: Python<'_>) {
         let removed = self.with(py, |state| state.queues.timers.note_cancelled());
-        removed.into_iter().for_each(|work| work.release(py));
+        removed.for_each(|work| work.release(py));
     }
 
     /// Fails with asyncio's `RuntimeError` on a closed loop.
