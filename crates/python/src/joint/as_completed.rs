@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PySet};
 
 use super::any_future::{AnyFuture, Settled, current_loop, is_coroutine};
-use super::{Joint, ensure_future, is_future};
+use super::{ByAddress, Joint, ensure_future, is_future};
 use crate::alarm::{Alarm, Purpose, Timer};
 use crate::future::{Future, Outcome, exact_future};
 use crate::raw::fastcall::Arguments;
@@ -32,7 +32,7 @@ struct State {
     /// None once the iteration has begun.
     request: Option<Request>,
     /// Those that are not done, in no order.
-    todo: Vec<Py<PyAny>>,
+    todo: ByAddress<Py<PyAny>>,
     /// Those that are done and have not been asked for; None for one that was not done in time.
     done: VecDeque<Option<Py<PyAny>>>,
     /// Who waits for the next one: a future each.
@@ -60,7 +60,7 @@ impl AsCompleted {
         Self {
             state: Guarded::new(State {
                 request: Some(request),
-                todo: Vec::new(),
+                todo: ByAddress::default(),
                 done: VecDeque::new(),
                 getters: VecDeque::new(),
                 left: 0,
@@ -90,7 +90,10 @@ impl AsCompleted {
         };
         let futures = unique_futures(fs, &event_loop)?;
         slf.get().state.with(py, |state| {
-            state.todo = futures.iter().map(Bound::unbind).collect();
+            state.todo = futures
+                .iter()
+                .map(|future| (future.as_ptr().addr(), future.unbind()))
+                .collect();
             state.left = futures.len();
             state.awaiter = awaiter;
         });
@@ -117,8 +120,7 @@ impl AsCompleted {
         let future = future.as_any();
         let py = future.py();
         let found = self.state.with(py, |state| {
-            let place = state.todo.iter().position(|todo| todo.is(future))?;
-            let future = state.todo.swap_remove(place);
+            let future = state.todo.remove(&future.as_ptr().addr())?;
             state.done.push_back(Some(future));
             let timer = if state.todo.is_empty() {
                 std::mem::take(&mut state.timer)
@@ -141,7 +143,7 @@ impl AsCompleted {
             .state
             .with(py, |state| std::mem::take(&mut state.todo));
         let joint = Joint::AsCompleted(slf.clone().unbind());
-        for future in todo {
+        for future in todo.into_values() {
             joint.detach(&AnyFuture::new(future.into_bound(py)))?;
             slf.get().state.with(py, |state| state.done.push_back(None));
             slf.get().wake_next(py)?;
@@ -246,7 +248,7 @@ impl AsCompleted {
                     visit.call(&request.fs)?;
                     visit.call(&request.timeout)?;
                 }
-                state.todo.iter().try_for_each(|todo| visit.call(todo))?;
+                state.todo.values().try_for_each(|todo| visit.call(todo))?;
                 state.done.iter().try_for_each(|done| visit.call(done))?;
                 state
                     .getters
