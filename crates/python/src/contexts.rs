@@ -44,9 +44,10 @@ impl Captured {
     }
 }
 
-/// A working context that the loop's thread has entered, and stays in from one call to the next.
+/// A context that the loop's thread has entered, and stays in from one call to the next.
 struct Entered {
-    pristine: Py<PyContext>,
+    /// What it is the working copy of; None for one that is somebody's own.
+    pristine: Option<Py<PyContext>>,
     working: Py<PyContext>,
     /// How many references `working` has while only this and the thread know of it.
     references: isize,
@@ -58,8 +59,10 @@ impl Entered {
     /// Whether the working context can pass for a fresh copy of the pristine one.
     #[inline]
     fn is_clean(&self, py: Python<'_>) -> bool {
-        context::variables_of(py, &self.working) == context::variables_of(py, &self.pristine)
-            && refcount::count(&self.working) == self.references
+        self.pristine.as_ref().is_some_and(|pristine| {
+            context::variables_of(py, &self.working) == context::variables_of(py, pristine)
+                && refcount::count(&self.working) == self.references
+        })
     }
 }
 
@@ -142,7 +145,7 @@ impl Contexts {
             }
             Captured::Shared(pristine) => pristine,
         };
-        self.begin(py, pristine)?;
+        self.begin(pristine.bind(py))?;
         let result = call();
         let changed = if result.is_err() {
             // So that it can be reported where it happened.
@@ -172,30 +175,57 @@ impl Contexts {
     /// Enters a working copy of `pristine`, unless the thread is in it already. For the loop itself; what
     /// begins has to be ended by `end` or `take`.
     #[inline]
-    pub(crate) fn begin(&self, py: Python<'_>, pristine: &Py<PyContext>) -> PyResult<()> {
+    pub(crate) fn begin(&self, pristine: &Bound<'_, PyContext>) -> PyResult<()> {
+        let py = pristine.py();
         let is_there = self.entered.with(py, |entered| match entered {
-            Some(entered) if entered.pristine.is(pristine) && entered.is_clean(py) => {
+            Some(entered)
+                if entered
+                    .pristine
+                    .as_ref()
+                    .is_some_and(|own| own.is(pristine))
+                    && entered.is_clean(py) =>
+            {
                 entered.is_busy = true;
                 true
             }
             _ => false,
         });
         if is_there {
-            Ok(())
-        } else {
-            self.enter(py, pristine)
+            return Ok(());
         }
+        self.leave(py)?;
+        let working = self.copy(py, pristine.as_unbound())?;
+        self.enter(py, Some(pristine.clone().unbind()), working)
     }
 
-    fn enter(&self, py: Python<'_>, pristine: &Py<PyContext>) -> PyResult<()> {
+    /// Enters a context that is somebody's own, unless the thread is in it already. For the loop itself.
+    #[inline]
+    pub(crate) fn begin_own(&self, context: &Bound<'_, PyContext>) -> PyResult<()> {
+        let py = context.py();
+        let is_there = self.entered.with(py, |entered| {
+            entered
+                .as_ref()
+                .is_some_and(|entered| entered.pristine.is_none() && entered.working.is(context))
+        });
+        if is_there {
+            return Ok(());
+        }
         self.leave(py)?;
-        let working = self.copy(py, pristine)?;
+        self.enter(py, None, context.clone().unbind())
+    }
+
+    fn enter(
+        &self,
+        py: Python<'_>,
+        pristine: Option<Py<PyContext>>,
+        working: Py<PyContext>,
+    ) -> PyResult<()> {
         context::enter(py, &working)?;
         let entered = Entered {
             references: refcount::count(&working),
-            pristine: pristine.clone_ref(py),
+            is_busy: pristine.is_some(),
+            pristine,
             working,
-            is_busy: true,
         };
         drop(self.entered.replace(py, Some(entered)));
         Ok(())
@@ -244,7 +274,9 @@ impl Contexts {
 
     fn leave_entered(&self, py: Python<'_>, entered: Entered) -> PyResult<()> {
         context::exit(py, &entered.working)?;
-        drop(self.spare.replace(py, Some(entered.working)));
+        if entered.pristine.is_some() {
+            drop(self.spare.replace(py, Some(entered.working)));
+        }
         Ok(())
     }
 

@@ -101,13 +101,19 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module
     )?)?;
     module.add("NativeFunction", raw::function::class(py)?)?;
-    event_loop::prepare(py)?;
     files::add_to(module)?;
+    prepare(py)?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))
+}
+
+/// Gives classes what PyO3 has no word for. To be called once, before anybody can subclass them.
+fn prepare(py: Python<'_>) -> PyResult<()> {
+    event_loop::prepare(py)?;
     future::prepare(py)?;
     joint::prepare(py)?;
     routine::prepare(py)?;
     task::prepare(py)?;
-    module.add("__version__", env!("CARGO_PKG_VERSION"))
+    timeouts::prepare(py)
 }
 
 /// How the extension was built, as texts by name.

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::event_loop::EventLoop;
+use crate::raw::attached;
 
 /// A loop as natives use it.
 pub(crate) enum RunningLoop<'py> {
@@ -28,10 +29,10 @@ impl<'py> RunningLoop<'py> {
     /// Recognises a loop.
     #[inline]
     pub(crate) fn of(event_loop: Bound<'py, PyAny>) -> PyResult<Self> {
-        match event_loop.cast_into::<EventLoop>() {
+        match attached::as_loop(event_loop) {
             Ok(ours) if EventLoop::is_plain(&ours)? => Ok(Self::Native(ours)),
             Ok(ours) => Ok(Self::Foreign(ours.into_any())),
-            Err(other) => Ok(Self::Foreign(other.into_inner())),
+            Err(other) => Ok(Self::Foreign(other)),
         }
     }
 

@@ -26,7 +26,7 @@ fn sleep<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Optio
         return Ok(None);
     };
     let result = result.filter(|result| !result.is_none());
-    if result.is_none() && is_zero_or_less(&delay) == Some(true) {
+    if result.is_none() && is_known_zero_or_less(&delay) == Some(true) {
         return Coroutine::start(py, &SLEEP, Pause);
     }
     let sleep = Sleep {
@@ -39,7 +39,7 @@ fn sleep<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Optio
 
 /// Whether a number is not above zero, if it is of a kind that cannot change its mind.
 #[inline]
-fn is_zero_or_less(delay: &Bound<'_, PyAny>) -> Option<bool> {
+fn is_known_zero_or_less(delay: &Bound<'_, PyAny>) -> Option<bool> {
     if let Ok(delay) = delay.cast_exact::<PyFloat>() {
         return Some(delay.value() <= 0.0);
     }
@@ -48,6 +48,12 @@ fn is_zero_or_less(delay: &Bound<'_, PyAny>) -> Option<bool> {
     }
     // One that is too large for the type is above zero or below, but does not have to be fast.
     delay.extract::<i64>().ok().map(|delay| delay <= 0)
+}
+
+/// Whether a number is not above zero, as it says itself.
+#[inline]
+pub(crate) fn is_zero_or_less(delay: &Bound<'_, PyAny>) -> PyResult<bool> {
+    is_known_zero_or_less(delay).map_or_else(|| delay.le(0), Ok)
 }
 
 /// A sleep of no length: it gives way for one turn.
@@ -85,7 +91,7 @@ enum Stage {
 impl Sleep {
     fn begin<'py>(&mut self, py: Python<'py>) -> PyResult<Progress<'py>> {
         let delay = self.delay.bind(py);
-        if delay.le(0)? {
+        if is_zero_or_less(delay)? {
             self.stage = Stage::GaveWay;
             return Ok(Progress::GiveWay);
         }
@@ -153,5 +159,10 @@ impl Routine for Sleep {
             Stage::New | Stage::GaveWay => Ok(()),
             Stage::Timer(timer) => timer.traverse(visit),
         }
+    }
+
+    fn release(self: Box<Self>, py: Python<'_>) {
+        drop(self.delay.into_bound(py));
+        drop(self.result.into_bound(py));
     }
 }

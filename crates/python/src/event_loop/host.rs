@@ -16,6 +16,7 @@ use super::{EventLoop, Watcher, Work, foreign};
 use crate::errors::os_error;
 use crate::future::Callback;
 use crate::handle::{Call, Handle};
+use crate::raw::attached;
 use crate::task::{Resumption, Task};
 use crate::transports::datagram::DatagramEndpoint;
 
@@ -46,7 +47,12 @@ impl Drop for Run<'_, '_> {
     }
 }
 
-impl<'py> Running<'_, 'py> {
+impl<'a, 'py> Running<'a, 'py> {
+    /// To be made by a method that PyO3 has called, and to last no longer than the call.
+    pub(super) fn new(event_loop: &'a Bound<'py, EventLoop>) -> Self {
+        Self(event_loop, attached::Run::begin(event_loop))
+    }
+
     fn py(&self) -> Python<'py> {
         self.0.py()
     }
@@ -144,6 +150,7 @@ impl Host for Running<'_, '_> {
     fn dispatch(&self, events: &[Event]) -> PyResult<()> {
         // Python's signal handlers run here at the latest: a turn may run no bytecode at all.
         EventLoop::leave_stage(self.0);
+        self.1.resume();
         let py = self.py();
         py.check_signals()?;
         for event in events.iter().filter(|event| is_of_source(event)) {
@@ -173,7 +180,7 @@ impl Host for Running<'_, '_> {
             _ => EventLoop::leave_stage(self.0),
         }
         match work {
-            Work::Task(task) => EventLoop::step_task(self.0, task.bind(py)),
+            Work::Task(task) => EventLoop::step_task(self.0, &task.into_bound(py)),
             Work::Done(callback) => EventLoop::run_done(self.0, callback),
             Work::Handle(queued) => EventLoop::run_queued(queued.handle().bind(py)),
             Work::Step(step) => EventLoop::run_step(py, *step),
@@ -196,10 +203,12 @@ impl Host for Running<'_, '_> {
         let mut result = Ok(());
         loop {
             // A protocol that is told to go on may write again: nothing may be held while the loop sleeps.
-            let unflushed = event_loop.with(py, |state| std::mem::take(&mut state.unflushed));
-            if unflushed.is_empty() {
+            let unflushed = event_loop.with(py, |state| {
+                (!state.unflushed.is_empty()).then(|| std::mem::take(&mut state.unflushed))
+            });
+            let Some(unflushed) = unflushed else {
                 return result.and(EventLoop::flush_files(self.0));
-            }
+            };
             EventLoop::leave_stage(self.0);
             for stream in &unflushed {
                 let stream = stream.bind(py);
@@ -463,7 +472,7 @@ impl EventLoop {
         slf: &Bound<'_, Self>,
         ended: Result<(), Exit<PyErr>>,
     ) -> PyResult<()> {
-        let flushed = Running(slf).flush();
+        let flushed = Running::new(slf).flush();
         match ended {
             Ok(()) => flushed,
             Err(Exit::Host(error)) => Err(error),
@@ -491,6 +500,6 @@ impl EventLoop {
         if slf.get().is_turn_replaced() {
             return Self::run_replaced_turns(slf);
         }
-        Self::finish_turns(slf, turn::run(&Running(slf)))
+        Self::finish_turns(slf, turn::run(&Running::new(slf)))
     }
 }

@@ -35,7 +35,7 @@ impl EventLoop {
     fn run_turn(slf: &Bound<'_, Self>) -> PyResult<()> {
         let event_loop = slf.get();
         event_loop.is_in_turn.store(true, Ordering::Relaxed);
-        let result = Self::finish_turns(slf, turn::run_once(&Running(slf)));
+        let result = Self::finish_turns(slf, turn::run_once(&Running::new(slf)));
         event_loop.is_in_turn.store(false, Ordering::Relaxed);
         // Whoever goes on between two turns has a context of their own.
         Self::leave_stage(slf);

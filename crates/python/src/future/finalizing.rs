@@ -33,7 +33,7 @@ impl Lifecycle for Future {
     }
 
     fn empty(slf: &Bound<'_, Self>) {
-        drop(slf.get().with(slf.py(), std::mem::take));
+        slf.get().with(slf.py(), std::mem::take).release(slf.py());
     }
 }
 

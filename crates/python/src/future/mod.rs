@@ -79,6 +79,17 @@ impl Core {
         matches!(self.outcome, Outcome::Pending)
     }
 
+    /// Lets go of everything. What most futures have does not have to ask whether the thread is attached.
+    #[inline]
+    fn release(mut self, py: Python<'_>) {
+        if let Some(owner) = self.owner.take() {
+            owner.release(py);
+        }
+        if let Outcome::Result(result) = std::mem::take(&mut self.outcome) {
+            drop(result.into_bound(py));
+        }
+    }
+
     /// The part that few futures have, made if need be.
     pub(crate) fn extras(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
@@ -199,7 +210,9 @@ impl Future {
             return Ok(());
         }
         let owner = slf.get().owner(slf.py())?;
-        waiters.schedule(slf, &owner)
+        let scheduled = waiters.schedule(slf, &owner);
+        owner.release(slf.py());
+        scheduled
     }
 
     /// Gives a pending future an exception for an outcome, to be reported if nobody asks for it.

@@ -168,6 +168,18 @@ impl Future {
         })
     }
 
+    /// What is thrown into a task that has waited for this; None if that is nothing.
+    #[inline]
+    pub(crate) fn failure<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if self.with(py, |core| matches!(core.outcome, Outcome::Result(_))) {
+            return Ok(None);
+        }
+        match self.fetch(py)? {
+            Fetched::Failure(exception) => Ok(Some(exception)),
+            Fetched::Result(_) | Fetched::Pending => Ok(None),
+        }
+    }
+
     /// The exception, which counts as retrieved from here on; None if there is a result.
     pub(super) fn fetch_exception(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         match self.look(py) {

@@ -52,6 +52,15 @@ impl Owner {
         }
     }
 
+    /// Lets go of the loop.
+    #[inline]
+    pub(crate) fn release(self, py: Python<'_>) {
+        match self {
+            Self::Native(event_loop) => drop(event_loop.into_bound(py)),
+            Self::Foreign(event_loop) => drop(event_loop.into_bound(py)),
+        }
+    }
+
     /// The loop as Python sees it.
     #[inline]
     pub(crate) fn as_any(&self) -> &Py<PyAny> {

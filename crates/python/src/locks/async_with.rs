@@ -19,6 +19,9 @@ pub(crate) trait Acquisition: Send + Sync {
 
     /// Shows the collector what is held.
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError>;
+
+    /// Lets go of what is held.
+    fn release(self, py: Python<'_>);
 }
 
 /// A class whose objects are acquired and released.
@@ -111,6 +114,14 @@ impl<C: Acquirable> Routine for Enter<C> {
             Self::ByMethod => Ok(()),
         }
     }
+
+    fn release(self: Box<Self>, py: Python<'_>) {
+        match *self {
+            Self::New(lock) => drop(lock.into_bound(py)),
+            Self::Native(acquisition) => acquisition.release(py),
+            Self::ByMethod => {}
+        }
+    }
 }
 
 /// `__aexit__`.
@@ -130,6 +141,10 @@ impl<C: Acquirable> Routine for Exit<C> {
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.lock)
     }
+
+    fn release(self: Box<Self>, py: Python<'_>) {
+        drop(self.lock.into_bound(py));
+    }
 }
 
 /// `acquire`.
@@ -145,5 +160,9 @@ impl<A: Acquisition> Routine for Acquire<A> {
 
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.0.traverse(visit)
+    }
+
+    fn release(self: Box<Self>, py: Python<'_>) {
+        self.0.release(py);
     }
 }

@@ -227,6 +227,10 @@ impl Acquisition for LockAcquisition {
         visit.call(&self.lock)?;
         visit.call(&self.waiter)
     }
+
+    fn release(self, py: Python<'_>) {
+        drop(self.lock.into_bound(py));
+    }
 }
 
 impl Acquirable for Lock {

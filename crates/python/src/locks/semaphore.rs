@@ -310,6 +310,10 @@ impl Acquisition for SemaphoreAcquisition {
         visit.call(&self.semaphore)?;
         visit.call(&self.waiter)
     }
+
+    fn release(self, py: Python<'_>) {
+        drop(self.semaphore.into_bound(py));
+    }
 }
 
 /// Whether the methods are ours.

@@ -131,6 +131,11 @@ impl Routine for Put {
         visit.call(&self.item)?;
         visit.call(&self.waiter)
     }
+
+    fn release(self: Box<Self>, py: Python<'_>) {
+        drop(self.item.into_bound(py));
+        drop(self.queue.into_bound(py));
+    }
 }
 
 /// `get`.
@@ -169,6 +174,10 @@ impl Routine for Get {
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.queue)?;
         visit.call(&self.waiter)
+    }
+
+    fn release(self: Box<Self>, py: Python<'_>) {
+        drop(self.queue.into_bound(py));
     }
 }
 

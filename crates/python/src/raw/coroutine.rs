@@ -4,6 +4,7 @@ use pyo3::exceptions::{PyStopIteration, PyTypeError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyNone;
 
 /// What a coroutine did. Small, as it is handed through every layer of an await.
 pub(crate) enum Sent<'py> {
@@ -37,7 +38,7 @@ impl<'py> Sent<'py> {
 /// Sends None into a coroutine, a generator, or anything that has a `send` method.
 #[inline]
 pub(crate) fn send<'py>(coro: &Bound<'py, PyAny>) -> Sent<'py> {
-    send_value(coro, coro.py().None().bind(coro.py()))
+    send_value(coro, &PyNone::get(coro.py()))
 }
 
 /// Sends a value into a coroutine, a generator, or anything that has a `send` method.

@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyBaseException, PyStopIteration, PySystemError};
 use pyo3::ffi::{self, PySendResult};
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyNone, PyTuple};
 
 use super::attached::attached;
 use crate::routine::{Coroutine, Sent};
@@ -64,7 +64,7 @@ unsafe extern "C" fn next(coroutine: *mut ffi::PyObject) -> *mut ffi::PyObject {
 /// What `next` does.
 #[inline]
 fn next_attached(py: Python<'_>, coroutine: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    let none = py.None();
+    let none = PyNone::get(py);
     // SAFETY: the slot is that of coroutines of ours only, and None is alive.
     match unsafe { step(py, coroutine, none.as_ptr()) } {
         Sent::Nothing => py.None().into_ptr(),
@@ -115,6 +115,10 @@ fn send_attached(
 #[inline]
 pub(super) fn stop_with(py: Python<'_>, result: &Bound<'_, PyAny>) {
     if result.is_none() {
+        return;
+    }
+    #[cfg(Py_3_12)]
+    if super::stop_iteration::raise(py, result) {
         return;
     }
     let class = py.get_type::<PyStopIteration>();

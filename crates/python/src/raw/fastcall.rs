@@ -67,14 +67,21 @@ impl<'a, 'py> Arguments<'a, 'py> {
         if self.positional > positional {
             return None;
         }
-        let mut fitted = [None; N];
-        for (place, argument) in fitted.iter_mut().enumerate().take(self.positional) {
-            *argument = self.value(place);
-        }
-        let Some(given) = &self.names else {
+        let fitted = std::array::from_fn(|place| self.positional(place));
+        if self.names.is_none() {
             return Some(fitted);
-        };
-        for (place, name) in given.iter().enumerate() {
+        }
+        self.fit_named(fitted, names)
+    }
+
+    /// Puts those arguments in their places that have names.
+    #[inline(never)]
+    fn fit_named<const N: usize>(
+        &self,
+        mut fitted: [Option<Borrowed<'a, 'py, PyAny>>; N],
+        names: [&Bound<'py, PyString>; N],
+    ) -> Option<[Option<Borrowed<'a, 'py, PyAny>>; N]> {
+        for (place, name) in self.names.iter().flat_map(|given| given.iter()).enumerate() {
             let value = self.value(self.positional + place)?;
             let parameter = names.iter().position(|own| is_name(&name, own))?;
             let argument = fitted.get_mut(parameter)?;

@@ -28,23 +28,23 @@ pub(crate) struct Pool<T> {
     objects: Guarded<Vec<Py<T>>>,
 }
 
-/// How many objects a pool keeps. Beyond that there is so much else to do that memory does not count.
-const POOL_MAX: usize = 256;
+/// How many objects a pool keeps: as many as fit in a processor's nearer caches. Beyond that memory does not count beside
+/// all else that there is to do.
+const POOL_MAX: usize = 1024;
 
-// Exported by every Python, though PyO3 leaves it out.
-unsafe extern "C" {
-    fn _PyObject_GetDictPtr(object: *mut ffi::PyObject) -> *mut *mut ffi::PyObject;
-}
-
-/// Whether somebody has set an attribute of the object.
+/// What stands at an offset that a class has for its objects: a reference, or null. Classes without the field have 0.
 ///
 /// # Safety
-/// The object is whole.
-unsafe fn has_attributes(object: *mut ffi::PyObject) -> bool {
-    // SAFETY: the caller says so.
-    let place = unsafe { _PyObject_GetDictPtr(object) };
-    // SAFETY: the place, if there is one, is part of the object.
-    !place.is_null() && !unsafe { *place }.is_null()
+/// The object is whole, and the offset is its class's.
+unsafe fn is_set(object: *mut ffi::PyObject, offset: ffi::Py_ssize_t) -> bool {
+    // Python's own way to keep attributes has an offset below 0; native classes have theirs behind the contents.
+    if offset <= 0 {
+        return false;
+    }
+    // SAFETY: the caller says that the place is part of the object.
+    let place = unsafe { object.byte_offset(offset) };
+    // SAFETY: as above.
+    !unsafe { place.cast::<*mut ffi::PyObject>().read() }.is_null()
 }
 
 impl<T: Lifecycle> Pool<T> {
@@ -57,8 +57,15 @@ impl<T: Lifecycle> Pool<T> {
     /// Takes over an object that is being deallocated, if there is room, and empties it.
     ///
     /// # Safety
-    /// Nobody owns the object, which is exactly a `T` and not known to the collector.
-    unsafe fn take_over(&self, py: Python<'_>, object: *mut ffi::PyObject) -> bool {
+    /// Nobody owns the object, which is exactly a `T`, of that class, and not known to the collector.
+    #[inline]
+    unsafe fn take_over(
+        &self,
+        py: Python<'_>,
+        object: *mut ffi::PyObject,
+        class: *mut ffi::PyTypeObject,
+        is_empty: bool,
+    ) -> bool {
         if cfg!(Py_GIL_DISABLED) || self.objects.with(py, |objects| objects.len() >= POOL_MAX) {
             return false;
         }
@@ -67,19 +74,26 @@ impl<T: Lifecycle> Pool<T> {
         if unsafe { ffi::PyObject_GC_IsFinalized(object) } != 0 {
             return false;
         }
-        // SAFETY: as above.
-        if unsafe { has_attributes(object) } {
+        // SAFETY: the class is alive for as long as the interpreter.
+        let class = unsafe { &*class };
+        // SAFETY: the object is whole, and of this class.
+        if unsafe { is_set(object, class.tp_dictoffset) } {
             return false;
         }
-        // SAFETY: the object is whole; whoever refers to it weakly is told that it is gone.
-        unsafe { ffi::PyObject_ClearWeakRefs(object) };
+        // SAFETY: as above.
+        if unsafe { is_set(object, class.tp_weaklistoffset) } {
+            // SAFETY: the object is whole; whoever refers to it weakly is told that it is gone.
+            unsafe { ffi::PyObject_ClearWeakRefs(object) };
+        }
         // SAFETY: nobody else can reach the object, which gets an owner here.
         unsafe { ffi::Py_INCREF(object) };
         // SAFETY: this is that owner.
         let owned = unsafe { Bound::from_owned_ptr(py, object) };
         // SAFETY: the caller says of which class it is.
         let owned = unsafe { owned.cast_into_unchecked::<T>() };
-        T::empty(&owned);
+        if !is_empty {
+            T::empty(&owned);
+        }
         self.objects
             .with(py, |objects| objects.push(owned.unbind()));
         true
@@ -108,6 +122,10 @@ pub(crate) trait Lifecycle: PyClass<Frozen = True> + Sync {
     /// Where objects of the class are kept for the next who needs one, if anywhere.
     fn pool() -> Option<&'static Pool<Self>> {
         None
+    }
+    /// Whether the object holds nothing that has to be let go.
+    fn is_empty(_slf: &Bound<'_, Self>) -> bool {
+        false
     }
     /// Lets go of all that the object holds, before it goes to the pool.
     fn empty(_slf: &Bound<'_, Self>) {}
@@ -149,8 +167,9 @@ unsafe extern "C" fn dealloc<T: Lifecycle>(object: *mut ffi::PyObject) {
     // From here on the collector, which other threads may run, must not come by an object without owners.
     // SAFETY: the object is one that the collector knows, or knew.
     unsafe { ffi::PyObject_GC_UnTrack(object.cast()) };
+    let is_exact = class == T::type_object_raw(py);
     // For a subclass made in Python, Python has called the finalizer already.
-    if class == T::type_object_raw(py) && T::wants_finalizer(&dying) {
+    if is_exact && T::wants_finalizer(&dying) {
         // SAFETY: as above; a finalizer may keep the object, which then has to be known as before.
         unsafe { ffi::PyObject_GC_Track(object.cast()) };
         // SAFETY: this is the deallocation of the object, whose contents are whole still.
@@ -162,21 +181,15 @@ unsafe extern "C" fn dealloc<T: Lifecycle>(object: *mut ffi::PyObject) {
         unsafe { ffi::PyObject_GC_UnTrack(object.cast()) };
     }
     T::retire(&dying);
-    if let Some(pool) = T::pool()
-        && class == T::type_object_raw(py)
-        && DEPTH.get() < DEPTH_MAX
-    {
-        DEPTH.set(DEPTH.get() + 1);
-        let keep = |py: Python<'_>| {
-            // SAFETY: the object has no owner and no finalizer to come, and the collector does not know it.
-            unsafe { pool.take_over(py, object) }
+    if is_exact && let Some(pool) = T::pool() {
+        let is_empty = T::is_empty(&dying);
+        // SAFETY: the object has no owner and no finalizer to come, and the collector does not know it.
+        let keep = |py: Python<'_>| unsafe { pool.take_over(py, object, class, is_empty) };
+        let is_kept = if is_empty {
+            keep(py)
+        } else {
+            DEPTH.get() < DEPTH_MAX && nested(keep)
         };
-        // SAFETY: the interpreter deallocates with the thread attached.
-        let is_kept = unsafe { attached(keep) };
-        DEPTH.set(DEPTH.get() - 1);
-        if DEPTH.get() == 0 {
-            free_deferred();
-        }
         if is_kept {
             return;
         }
@@ -188,13 +201,20 @@ unsafe extern "C" fn dealloc<T: Lifecycle>(object: *mut ffi::PyObject) {
         DEFERRED.with_borrow_mut(|deferred| deferred.push((object, original)));
         return;
     }
-    DEPTH.set(DEPTH.get() + 1);
     // SAFETY: this is what the class did before; the object has no owner.
-    unsafe { original(object) };
+    nested(|_py| unsafe { original(object) });
+}
+
+/// Makes a call that may deallocate other objects of ours.
+fn nested<R>(call: impl FnOnce(Python<'_>) -> R) -> R {
+    DEPTH.set(DEPTH.get() + 1);
+    // SAFETY: the interpreter deallocates with the thread attached.
+    let result = unsafe { attached(call) };
     DEPTH.set(DEPTH.get() - 1);
     if DEPTH.get() == 0 {
         free_deferred();
     }
+    result
 }
 
 fn free_deferred() {

@@ -3,7 +3,7 @@
 //! Each door out of it is a small safe function that says what it relies on.
 #![expect(unsafe_code, reason = "this is the room for it")]
 
-mod attached;
+pub(crate) mod attached;
 pub(crate) mod attributes;
 pub(crate) mod bytes;
 pub(crate) mod c_task;
@@ -27,5 +27,7 @@ pub(crate) mod ready;
 pub(crate) mod recursion;
 pub(crate) mod refcount;
 pub(crate) mod registry;
+#[cfg(Py_3_12)]
+mod stop_iteration;
 pub(crate) mod text;
 pub(crate) mod window;

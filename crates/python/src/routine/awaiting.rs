@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::Sent;
 use crate::future::{AwaitStep, Future, exact_future};
-use crate::raw::coroutine;
+use crate::raw::{coroutine, recursion};
 
 /// What is awaited.
 #[derive(Default)]
@@ -29,17 +29,30 @@ impl Awaited {
             return Ok((awaited, step(future)));
         }
         let iterator = coroutine::iterator_of(awaitable)?;
-        let sent = coroutine::send(&iterator);
+        let sent = nested(iterator.py(), || coroutine::send(&iterator));
         Ok((Self::Iterator(iterator.unbind()), sent))
     }
 
     /// Goes on with what was sent into the coroutine.
+    #[inline]
     pub(super) fn send<'py>(&self, value: &Bound<'py, PyAny>) -> Sent<'py> {
         let py = value.py();
         match self {
             Self::Nothing => Sent::Returned(py.None().into_bound(py)),
             Self::Future(future) => step(future.bind(py)),
-            Self::Iterator(iterator) => coroutine::send_value(iterator.bind(py), value),
+            Self::Iterator(iterator) => {
+                nested(py, || coroutine::send_value(iterator.bind(py), value))
+            }
+        }
+    }
+
+    /// Lets go of what was awaited.
+    #[inline]
+    pub(super) fn release(self, py: Python<'_>) {
+        match self {
+            Self::Nothing => {}
+            Self::Future(future) => drop(future.into_bound(py)),
+            Self::Iterator(iterator) => drop(iterator.into_bound(py)),
         }
     }
 
@@ -91,6 +104,12 @@ impl Awaited {
             Self::Iterator(iterator) => visit.call(iterator),
         }
     }
+}
+
+/// Goes on with what may be a coroutine of ours, too, which may lead back to here.
+#[inline]
+fn nested<'py>(py: Python<'py>, send: impl FnOnce() -> Sent<'py>) -> Sent<'py> {
+    recursion::guarded(py, send).unwrap_or_else(Sent::Raised)
 }
 
 /// One step of awaiting a future of ours.

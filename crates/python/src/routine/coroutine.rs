@@ -88,11 +88,7 @@ impl Coroutine {
     /// Goes on as `PyIter_Send` has it: what is sent reaches what is awaited.
     #[inline]
     pub(crate) fn send_value<'py>(&self, value: &Bound<'py, PyAny>) -> Sent<'py> {
-        let py = value.py();
-        match recursion::guarded(py, || self.advance(py, Message::Value(value))) {
-            Ok(sent) => sent,
-            Err(error) => Sent::Raised(error),
-        }
+        self.advance(value.py(), Message::Value(value))
     }
 
     /// Takes the routine out, so that it can run. None if the coroutine runs or has ended.
@@ -126,7 +122,7 @@ impl Coroutine {
                     Sent::Returned(value) => Input::Value(value),
                     Sent::Raised(error) => Input::Failure(*error),
                 };
-                drop(awaited);
+                awaited.release(py);
                 self.run(py, routine, input)
             }
             (Phase::Ended, _) => Sent::raised(PyRuntimeError::new_err(
@@ -189,6 +185,7 @@ impl Coroutine {
                 Sent::Returned(value) => Input::Value(value),
                 Sent::Raised(error) => Input::Failure(*error),
             };
+            awaited.release(py);
         }
     }
 
@@ -211,12 +208,22 @@ impl Coroutine {
     #[inline]
     fn end<'py>(&self, py: Python<'py>, routine: Box<dyn Routine>, sent: Sent<'py>) -> Sent<'py> {
         self.state.with(py, |state| state.phase = Phase::Ended);
-        drop(routine);
+        routine.release(py);
         sent
     }
 
     pub(super) fn phase(&self, py: Python<'_>) -> Phase {
         self.state.with(py, |state| state.phase)
+    }
+
+    /// Whether there is nothing to let go of.
+    #[inline]
+    pub(super) fn is_empty(&self, py: Python<'_>) -> bool {
+        self.state.with(py, |state| {
+            state.phase == Phase::Ended
+                && state.routine.is_none()
+                && matches!(state.awaited, Awaited::Nothing)
+        })
     }
 
     /// Lets go of everything.

@@ -38,6 +38,11 @@ impl Lifecycle for Coroutine {
         Some(&POOL)
     }
 
+    #[inline]
+    fn is_empty(slf: &Bound<'_, Self>) -> bool {
+        slf.get().is_empty(slf.py())
+    }
+
     fn empty(slf: &Bound<'_, Self>) {
         slf.get().clear(slf.py());
     }

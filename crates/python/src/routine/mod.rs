@@ -59,4 +59,8 @@ pub(crate) trait Routine: Send + Sync {
 
     /// Shows the collector what the routine holds.
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError>;
+
+    /// Lets go of what the routine holds, at its end. Dropped without `py`, each reference would have PyO3 ask whether
+    /// the thread is attached.
+    fn release(self: Box<Self>, _py: Python<'_>) {}
 }

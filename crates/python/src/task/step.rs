@@ -9,9 +9,8 @@ use super::{Resume, Resumption, Task, cancelling, registration};
 use crate::contexts::Captured;
 use crate::event_loop::EventLoop;
 use crate::future::{
-    Fetched, Future, Outcome, Owner, Waiter, cancelled_error_class, exact_future, invalid_state,
+    Future, Outcome, Owner, Waiter, cancelled_error_class, exact_future, invalid_state,
 };
-use crate::raw::context;
 use crate::raw::coroutine::{self, Sent};
 use crate::routine::Coroutine;
 
@@ -65,15 +64,15 @@ impl Task {
         let shared = slf.get().with(py, |inner| match &inner.context {
             Some(Captured::Shared(pristine)) => {
                 inner.is_in_shared_context = true;
-                Some(pristine.clone_ref(py))
+                Some(pristine.bind(py).clone())
             }
             _ => None,
         });
         let Some(pristine) = shared else {
-            contexts.leave(py)?;
-            return context::run_in(py, &Self::own_context(slf)?, call);
+            contexts.begin_own(&Self::own_context(slf)?.into_bound(py))?;
+            return call();
         };
-        contexts.begin(py, &pristine)?;
+        contexts.begin(&pristine)?;
         let result = call();
         slf.get()
             .with(py, |inner| inner.is_in_shared_context = false);
@@ -95,12 +94,13 @@ impl Task {
             .get()
             .with(py, |inner| std::mem::take(&mut inner.resume));
         match resume {
-            Resume::Send | Resume::Foreign(_) => Ok(None),
+            Resume::Send => Ok(None),
+            Resume::Foreign(future) => {
+                drop(future.into_bound(py));
+                Ok(None)
+            }
             Resume::Throw(exception) => Ok(Some(exception.into_bound(py))),
-            Resume::Native(future) => match future.get().fetch(py)? {
-                Fetched::Failure(exception) => Ok(Some(exception)),
-                Fetched::Result(_) | Fetched::Pending => Ok(None),
-            },
+            Resume::Native(future) => future.into_bound(py).get().failure(py),
         }
     }
 
@@ -125,7 +125,9 @@ impl Task {
             let waited = std::mem::take(&mut inner.resume);
             (std::mem::take(&mut inner.must_cancel), waited)
         });
-        drop(waited);
+        if !matches!(waited, Resume::Send) {
+            drop(waited);
+        }
         if !must_cancel {
             return Ok(exception);
         }
@@ -312,7 +314,9 @@ impl Task {
             let previous = std::mem::replace(&mut inner.resume, resume);
             (previous, inner.must_cancel)
         });
-        drop(previous);
+        if !matches!(previous, Resume::Send) {
+            drop(previous);
+        }
         if must_cancel && cancelling::cancel_awaited(slf, cancelling::message(slf).as_ref())? {
             slf.get().with(py, |inner| inner.must_cancel = false);
         }

@@ -1,8 +1,10 @@
 //! `timeout` and `wait_for`: the task is cancelled when the time is up, and the cancellation becomes a `TimeoutError`.
 
+mod finalizing;
 mod timeout;
 mod wait_for;
 
+pub(crate) use finalizing::prepare;
 pub(crate) use timeout::Timeout;
 
 use crate::routine::Function;

@@ -11,6 +11,7 @@ use crate::any_task;
 use crate::future::cancelled_error_class;
 use crate::raw::fastcall::Arguments;
 use crate::raw::guarded::Guarded;
+use crate::raw::lifecycle::Lifecycle;
 use crate::routine::{Coroutine, Function, Input, Progress, Routine};
 use crate::running::{RunningLoop, running_loop};
 use crate::task::current_task;
@@ -60,25 +61,33 @@ pub(crate) struct Timeout {
 }
 
 impl Timeout {
-    /// A timeout that nobody has entered yet.
-    pub(super) fn at(when: Option<Bound<'_, PyAny>>) -> Self {
-        Self {
-            state: Guarded::new(State {
-                phase: Phase::Created,
-                when: when.map(Bound::unbind),
-                task: None,
-                cancelling: 0,
-                timer: Timer::None,
-                delay: 0.0,
-            }),
+    /// A timeout that nobody has entered yet. `delay` is how far ahead it is, in seconds, or 0 if that is not known.
+    fn at<'py>(
+        py: Python<'py>,
+        when: Option<Bound<'py, PyAny>>,
+        delay: f64,
+    ) -> PyResult<Bound<'py, Self>> {
+        let state = State {
+            when: when.map(Bound::unbind),
+            delay,
+            ..State::default()
+        };
+        if let Some(reused) = Self::pool().and_then(|pool| pool.reuse(py)) {
+            reused.get().state.replace(py, state);
+            return Ok(reused.into_bound(py));
         }
+        let state = Guarded::new(state);
+        Bound::new(py, Self { state })
     }
 
     /// A timeout `delay` seconds from now on the loop that runs.
-    pub(super) fn after(py: Python<'_>, delay: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    pub(super) fn after<'py>(
+        py: Python<'py>,
+        delay: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, Self>> {
         let event_loop = RunningLoop::get(py)?;
         let Some(delay) = delay else {
-            return Ok(Self::at(None));
+            return Self::at(py, None, 0.0);
         };
         let now = match &event_loop {
             RunningLoop::Native(ours) => {
@@ -86,15 +95,26 @@ impl Timeout {
                 if let Ok(delay) = delay.extract::<f64>()
                     && delay > 0.0
                 {
-                    let timeout = Self::at(Some((now + delay).into_pyobject(py)?.into_any()));
-                    timeout.state.with(py, |state| state.delay = delay);
-                    return Ok(timeout);
+                    let when = (now + delay).into_pyobject(py)?.into_any();
+                    return Self::at(py, Some(when), delay);
                 }
                 now.into_pyobject(py)?.into_any()
             }
             RunningLoop::Foreign(other) => other.call_method0(intern!(py, "time"))?,
         };
-        Ok(Self::at(Some(now.add(delay)?)))
+        Self::at(py, Some(now.add(delay)?), 0.0)
+    }
+
+    /// Lets go of everything.
+    pub(super) fn release(&self, py: Python<'_>) {
+        let state = self.state.with(py, std::mem::take);
+        if let Some(when) = state.when {
+            drop(when.into_bound(py));
+        }
+        if let Some(task) = state.task {
+            drop(task.into_bound(py));
+        }
+        drop(state.timer);
     }
 
     fn phase(&self, py: Python<'_>) -> Phase {
@@ -277,13 +297,18 @@ impl Timeout {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs), text_signature = "(when)")]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self::at(None)
+        Self {
+            state: Guarded::new(State::default()),
+        }
     }
 
     /// Makes a timeout at `when`, in seconds on the loop's clock; None for never.
     #[pyo3(signature = (when))]
-    fn __init__(&self, py: Python<'_>, when: Option<Bound<'_, PyAny>>) {
-        let fresh = Self::at(when).state.with(py, std::mem::take);
+    fn __init__(&self, py: Python<'_>, when: Option<Py<PyAny>>) {
+        let fresh = State {
+            when,
+            ..State::default()
+        };
         drop(self.state.replace(py, fresh));
     }
 
@@ -376,7 +401,7 @@ fn timeout<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Opt
     };
     let delay = (!delay.is_none()).then_some(&*delay);
     let timeout = Timeout::after(py, delay)?;
-    Ok(Some(Py::new(py, timeout)?.into_any()))
+    Ok(Some(timeout.into_any().unbind()))
 }
 
 pub(super) static TIMEOUT_AT: Function = Function {
@@ -389,7 +414,8 @@ fn timeout_at<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<
         return Ok(None);
     };
     let when = (!when.is_none()).then(|| when.to_owned());
-    Ok(Some(Py::new(py, Timeout::at(when))?.into_any()))
+    let timeout = Timeout::at(py, when, 0.0)?;
+    Ok(Some(timeout.into_any().unbind()))
 }
 
 pub(super) static ENTER: Function = Function {
@@ -416,6 +442,10 @@ impl Routine for Enter {
 
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.0)
+    }
+
+    fn release(self: Box<Self>, py: Python<'_>) {
+        drop(self.0.into_bound(py));
     }
 }
 
@@ -476,5 +506,9 @@ impl Routine for Exit {
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.timeout)?;
         visit.call(&self.exception)
+    }
+
+    fn release(self: Box<Self>, py: Python<'_>) {
+        drop(self.timeout.into_bound(py));
     }
 }

@@ -12,6 +12,7 @@ use crate::raw::fastcall::Arguments;
 use crate::raw::raising;
 use crate::routine::{Coroutine, Function, Input, Progress, Routine};
 use crate::running::RunningLoop;
+use crate::sleeping::is_zero_or_less;
 
 pub(super) static WAIT_FOR: Function = Function {
     qualname: "wait_for",
@@ -49,11 +50,11 @@ impl WaitFor {
     fn begin<'py>(&mut self, py: Python<'py>) -> PyResult<Progress<'py>> {
         let timeout = self.timeout.as_ref().map(|timeout| timeout.bind(py));
         if let Some(timeout) = timeout
-            && timeout.le(0)?
+            && is_zero_or_less(timeout)?
         {
             return self.cancel_at_once(py);
         }
-        let timeout = Bound::new(py, Timeout::after(py, timeout)?)?;
+        let timeout = Timeout::after(py, timeout)?;
         Timeout::enter(&timeout)?;
         self.stage = Stage::Under(timeout.unbind());
         Ok(Progress::Await(self.awaitable.bind(py).clone()))
@@ -140,6 +141,16 @@ impl Routine for WaitFor {
                 visit.call(future)?;
                 visit.call(group)
             }
+        }
+    }
+
+    fn release(self: Box<Self>, py: Python<'_>) {
+        drop(self.awaitable.into_bound(py));
+        if let Some(timeout) = self.timeout {
+            drop(timeout.into_bound(py));
+        }
+        if let Stage::Under(timeout) = self.stage {
+            drop(timeout.into_bound(py));
         }
     }
 }
