@@ -33,8 +33,8 @@ const SPARE_MAX: usize = 256 * 1024;
 /// Memory for one read, lent out while a socket is read.
 pub(crate) type Scratch = Box<[u8]>;
 
-/// A loop in the thread that runs it.
-pub(super) struct Running<'a, 'py>(pub(super) &'a Bound<'py, EventLoop>);
+/// A loop in the thread that runs it, which says to slots that it does.
+pub(super) struct Running<'a, 'py>(&'a Bound<'py, EventLoop>, attached::Run<'a, 'py>);
 
 /// A run under way. Ends with it however that ends, or no later run would be let in.
 pub(super) struct Run<'a, 'py>(pub(super) &'a Bound<'py, EventLoop>);
@@ -197,7 +197,21 @@ impl Host for Running<'_, '_> {
         }
     }
 
+    #[inline]
     fn flush(&self) -> PyResult<()> {
+        let event_loop = self.event_loop();
+        let holds_nothing = event_loop.with(self.py(), |state| state.unflushed.is_empty());
+        if holds_nothing && !event_loop.has_file_work(self.py()) {
+            return Ok(());
+        }
+        self.flush_held()
+    }
+}
+
+impl Running<'_, '_> {
+    /// Does what `flush` has to do.
+    #[inline(never)]
+    fn flush_held(&self) -> PyResult<()> {
         let py = self.py();
         let event_loop = self.event_loop();
         let mut result = Ok(());

@@ -45,8 +45,14 @@ impl Task {
     /// Steps a task whose turn in the ready queue of `event_loop` has come.
     #[inline]
     pub(crate) fn run(slf: &Bound<'_, Self>, event_loop: &EventLoop) -> PyResult<()> {
-        let exception = Self::take_resume(slf)?;
-        let exception = Self::begin_step(slf, exception)?;
+        let mut exception = Self::take_resume(slf)?;
+        let py = slf.py();
+        if exception.is_some()
+            || slf.get().with(py, |inner| inner.must_cancel)
+            || !slf.as_super().get().is_pending(py)
+        {
+            exception = Self::begin_step(slf, exception)?;
+        }
         Self::run_in_context(slf, event_loop, || {
             Self::advance(slf, Some(event_loop), exception)
         })
@@ -105,7 +111,6 @@ impl Task {
     }
 
     /// Begins a step: the task waits for nothing any more, and a cancellation that is due is thrown in.
-    #[inline]
     pub(super) fn begin_step<'py>(
         slf: &Bound<'py, Self>,
         exception: Option<Bound<'py, PyAny>>,
