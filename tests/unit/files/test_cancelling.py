@@ -7,7 +7,10 @@ import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.unit.files.opened import binary, pipe
+
+from aioxide import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 # Longer than any file holds back, so that each write is one of the loop's operations.
 BLOCK = 300_000
+OPENED = 10_000
 
 
 async def cancelled_after(turns: int, coroutine: Coroutine[Any, Any, Any]) -> bool:
@@ -192,5 +196,37 @@ def test_a_file_may_close_while_it_is_read(run: Callable[..., Any]) -> None:
         assert await read == b"x"
         await close
         assert reader.closed
+
+    run(main())
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_ten_thousand_cancelled_opens_leave_no_descriptor(
+    run: Callable[..., Any], tmp_path: Path, turns: int
+) -> None:
+    (tmp_path / "file").write_bytes(b"here")
+
+    async def main() -> None:
+        # What the loop itself needs for files is open before they are counted.
+        async with files.open(tmp_path / "file", "ab"):
+            pass
+        before = len(os.listdir("/proc/self/fd"))
+
+        async def open_and_close(mode: str) -> None:
+            async with files.open(tmp_path / "file", mode):
+                await asyncio.sleep(0)
+
+        for _ in range(OPENED // 100):
+            modes = itertools.cycle(("rb", "ab", "r+b"))
+            tasks = [asyncio.ensure_future(open_and_close(next(modes))) for _ in range(100)]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        # What was opened for nobody is closed with its completion.
+        async with asyncio.timeout(10):
+            while len(os.listdir("/proc/self/fd")) > before:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.001)
 
     run(main())
