@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 /// turn, and the task for the one after that.
 const PATIENCE: Duration = Duration::from_micros(100);
 
-/// What may be done before the clock is asked, in units of about a microsecond.
-const UNITS_MAX: u32 = 16;
+/// What may be done before the clock is asked, in units of about a microsecond. Between two of them there may be
+/// ten times as much of Python: the lines of a chunk, for one.
+const UNITS_MAX: u32 = 4;
 
 /// How many bytes the kernel copies in one unit.
 const BYTES_PER_UNIT: usize = 8192;

@@ -41,7 +41,7 @@ impl BinaryFile {
     /// Gets what a step needs: on the spot, or from the loop.
     pub(super) fn get(&self, py: Python<'_>, need: Need) -> PyResult<Got> {
         // Only what is answered on the spot. Whoever gives way can be cancelled there, which a close must not be.
-        if matches!(need, Need::Fill(_) | Need::Read(..)) && budget::is_spent() {
+        if matches!(need, Need::Fill(_) | Need::Read(..) | Need::Leave) && budget::is_spent() {
             return Ok(Got::Tired(need));
         }
         match need {
