@@ -217,6 +217,18 @@ def test_time_stands_still_for_an_operation(tmp_path: Path) -> None:
     assert clock.time() == 50
 
 
+@pytest.mark.usefixtures("backend")
+def test_threads_without_frames_wake_a_loop_that_would_show_them(tmp_path: Path) -> None:
+    async def main(name: str) -> None:
+        async with asyncio.timeout(30):
+            for number in range(20):
+                await mkdir(tmp_path / f"{name} {number}")
+
+    # In debug mode every handle notes who has made it.
+    asyncio.run(main("asyncio"), debug=True)
+    aioxide.run(main("aioxide"), debug=True)
+
+
 def test_an_unknown_backend_is_refused(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

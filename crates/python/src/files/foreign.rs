@@ -1,16 +1,17 @@
 //! The file operations of a loop that is not ours: its own methods have it flush, and look at what is complete.
 
-use std::cell::Cell;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
+use rustix::event::{EventfdFlags, eventfd};
 
 use super::service::Service;
+use crate::errors::os_error;
 use crate::raw::guarded::Guarded;
 
 /// The file operations of a loop that is not ours.
@@ -19,6 +20,9 @@ pub(crate) struct ForeignFiles {
     /// The loop holds this object, by its callbacks.
     event_loop: Py<PyWeakrefReference>,
     service: Arc<Service>,
+    /// Rung by threads that have something for the loop. They cannot call its `call_soon_threadsafe`: they have no frames, which
+    /// debug mode wants to show, and would wait for the interpreter, which may be waiting for them.
+    bell: Arc<OwnedFd>,
     /// Whether the loop has been asked to call `_flush`.
     is_flush_arranged: Guarded<bool>,
 }
@@ -48,26 +52,27 @@ impl ForeignFiles {
     fn make<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         let py = event_loop.py();
         let reference = PyWeakrefReference::new(event_loop)?;
-        let waking = reference.clone().unbind();
-        // Without an interpreter, or without the loop, there is nobody left to wake.
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let bell = eventfd(0, flags).map_err(|errno| os_error(py, errno))?;
+        let bell = Arc::new(bell);
+        let ringing = Arc::clone(&bell);
         let wake = Arc::new(move || {
-            if IS_AT_WORK.get() {
-                // It will look again before it is done.
-                return;
-            }
-            Python::try_attach(|py| wake(waking.bind(py)));
+            // Refused only if it rings already, 2^64 - 2 times.
+            let _rung = rustix::io::write(&*ringing, &1u64.to_ne_bytes());
         });
         let foreign = Some(reference.clone().unbind());
         let service = Service::new(py, super::choice()?, wake, foreign)?;
         let files = Self {
             event_loop: reference.unbind(),
             service,
+            bell,
             is_flush_arranged: Guarded::new(false),
         };
         let files = Bound::new(py, files)?;
-        if let Some(source) = files.get().service.source(py) {
-            let collect = files.getattr(intern!(py, "_collect"))?;
-            event_loop.call_method1(intern!(py, "add_reader"), (source, collect))?;
+        let collect = files.getattr(intern!(py, "_collect"))?;
+        let bell = files.get().bell.as_raw_fd();
+        for source in std::iter::once(bell).chain(files.get().service.source(py)) {
+            event_loop.call_method1(intern!(py, "add_reader"), (source, &collect))?;
         }
         Ok(files)
     }
@@ -92,27 +97,6 @@ impl ForeignFiles {
     }
 }
 
-thread_local! {
-    /// Whether this thread is at the operations of a loop, which may then wake it itself.
-    static IS_AT_WORK: Cell<bool> = const { Cell::new(false) };
-}
-
-/// While there is one, this thread is at work, however that ends.
-struct AtWork;
-
-impl AtWork {
-    fn begin() -> Self {
-        IS_AT_WORK.set(true);
-        Self
-    }
-}
-
-impl Drop for AtWork {
-    fn drop(&mut self) {
-        IS_AT_WORK.set(false);
-    }
-}
-
 /// The operations of all loops that are not ours, by loop; they end with it.
 fn all(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static ALL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -126,44 +110,23 @@ fn all(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     Ok(all.bind(py))
 }
 
-/// Has a loop look at what is complete, from any thread.
-fn wake(event_loop: &Bound<'_, PyWeakrefReference>) {
-    let py = event_loop.py();
-    let Some(event_loop) = event_loop.upgrade() else {
-        return;
-    };
-    let woken = ForeignFiles::known(&event_loop).and_then(|files| {
-        let Some(files) = files else { return Ok(()) };
-        let collect = files.getattr(intern!(py, "_collect"))?;
-        let call = intern!(py, "call_soon_threadsafe");
-        event_loop.call_method1(call, (collect,)).map(drop)
-    });
-    // A loop that has been closed takes no calls, and has nobody who waits.
-    if let Err(error) = woken
-        && !error.is_instance_of::<PyRuntimeError>(py)
-    {
-        error.write_unraisable(py, Some(&event_loop));
-    }
-}
-
 #[pymethods]
 impl ForeignFiles {
     /// Begins what has been submitted, and tells those who wait for what is complete.
     fn _flush(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         slf.get().is_flush_arranged.replace(py, false);
-        let at_work = AtWork::begin();
         slf.get().service.flush(py);
-        drop(at_work);
         Self::_collect(slf)
     }
 
     /// Tells those who wait for what is complete.
     fn _collect(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let at_work = AtWork::begin();
+        // Silenced first: what comes after this is told again.
+        let mut rings = [0; 8];
+        let _silent = rustix::io::read(&*slf.get().bell, &mut rings);
         let (_count, result) = slf.get().service.collect(py);
-        drop(at_work);
         // What needs another call, or a wish to cancel, goes out in the next turn.
         if slf.get().service.has_work(py)
             && let Some(event_loop) = slf.get().event_loop.bind(py).upgrade()

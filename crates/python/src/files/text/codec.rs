@@ -205,8 +205,14 @@ fn look_up<'py>(encoding: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> 
     {
         return Ok(info);
     }
+    // From 3.14 on `codecs.open` is not recommended any more.
+    let advice = if cfg!(Py_3_14) {
+        ""
+    } else {
+        "; use codecs.open() to handle arbitrary codecs"
+    };
     Err(PyLookupError::new_err(format!(
-        "{} is not a text encoding; use codecs.open() to handle arbitrary codecs",
+        "{} is not a text encoding{advice}",
         encoding.repr()?
     )))
 }
