@@ -46,7 +46,8 @@ test: build $(stamps)/test
 
 programs: build $(stamps)/test
 	@AIOXIDE_PROGRAMS=$(PROGRAMS) AIOXIDE_TASK_PROGRAMS=$(PROGRAMS) \
-		$(python) -m pytest -k "random_program" tests/differential tests/unit/test_task_programs.py $(ARGS)
+		$(python) -m pytest -o faulthandler_timeout=0 -k "random_program" \
+		tests/differential tests/unit/test_task_programs.py $(ARGS)
 
 conformance: $(VENV)/pyvenv.cfg
 	@$(python) tests/conformance/matrix.py $(ARGS)

@@ -16,7 +16,7 @@ use super::file::File;
 use super::mounts;
 use super::operation::{At, Place};
 use crate::sockets::Attempt;
-use crate::sys::attempts::{self, Way};
+use crate::sys::attempts::{self, Wait, Way};
 
 /// The kernel has no `preadv2` with flags (before 4.6), or a filter hides it.
 static NO_TRANSFERS: AtomicBool = AtomicBool::new(false);
@@ -31,8 +31,8 @@ pub fn try_read(
     memory: &mut [MaybeUninit<u8>],
     at: At,
 ) -> Result<Attempt<usize>, Errno> {
-    try_transfer(file, Way::In, |fd| {
-        attempts::read_now(fd, memory, offset_of(at))
+    try_transfer(file, Way::In, |fd, wait| {
+        attempts::read_now(fd, memory, offset_of(at), wait)
     })
 }
 
@@ -43,8 +43,8 @@ pub fn try_append(
     count_max: usize,
     at: At,
 ) -> Result<Attempt<usize>, Errno> {
-    try_transfer(file, Way::In, |fd| {
-        attempts::append_now(fd, bytes, count_max, offset_of(at))
+    try_transfer(file, Way::In, |fd, wait| {
+        attempts::append_now(fd, bytes, count_max, offset_of(at), wait)
     })
 }
 
@@ -52,7 +52,7 @@ pub fn try_append(
 ///
 /// Many file systems refuse always: for those that don't, a write is at the kernel's mercy as any other.
 pub fn try_write(file: &File, bytes: &[u8], at: At) -> Result<Attempt<usize>, Errno> {
-    try_transfer(file, Way::Out, |fd| {
+    try_transfer(file, Way::Out, |fd, _wait| {
         attempts::write_now(fd, bytes, offset_of(at))
     })
 }
@@ -67,17 +67,29 @@ fn offset_of(at: At) -> u64 {
 fn try_transfer(
     file: &File,
     way: Way,
-    mut call: impl FnMut(BorrowedFd<'_>) -> Result<usize, Errno>,
+    mut call: impl FnMut(BorrowedFd<'_>, Wait) -> Result<usize, Errno>,
 ) -> Result<Attempt<usize>, Errno> {
     if file.refuses_attempts(way) || NO_TRANSFERS.load(Ordering::Relaxed) {
         return Ok(Attempt::WouldBlock);
     }
     let lease = file.lend()?;
+    let mut wait = if file.is_known_in_memory() {
+        Wait::ForMemory
+    } else {
+        Wait::Never
+    };
     loop {
-        match call(lease.as_fd()) {
+        match call(lease.as_fd(), wait) {
             Ok(count) => return Ok(Attempt::Done(count)),
             Err(Errno::INTR) => continue,
             Err(Errno::AGAIN) => {}
+            // What has nothing but memory to wait for does not know this way of asking.
+            Err(Errno::OPNOTSUPP)
+                if way == Way::In && wait == Wait::Never && file.is_in_memory(lease.as_fd()) =>
+            {
+                wait = Wait::ForMemory;
+                continue;
+            }
             // A filter that refuses says the same as a file that is sealed.
             Err(Errno::OPNOTSUPP | Errno::PERM) => file.refuse_attempts(way),
             Err(Errno::NOSYS) => NO_TRANSFERS.store(true, Ordering::Relaxed),

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use rustix::fs::{AtFlags, FileType, StatxFlags};
 use rustix::io::Errno;
 
+use super::mounts;
 use crate::sys;
 use crate::sys::attempts::Way;
 
@@ -51,6 +52,8 @@ struct Shared {
     refuses_reads: AtomicBool,
     /// The same of writes, of which fewer file systems can tell.
     refuses_writes: AtomicBool,
+    /// Whether it lies in memory and nowhere else. Asked of files that cannot tell whether a read would wait.
+    is_in_memory: OnceLock<bool>,
 }
 
 impl Shared {
@@ -86,6 +89,7 @@ impl File {
             nature: OnceLock::new(),
             refuses_reads: AtomicBool::new(false),
             refuses_writes: AtomicBool::new(false),
+            is_in_memory: OnceLock::new(),
         }))
     }
 
@@ -163,6 +167,24 @@ impl File {
         let descriptor = state.descriptor.take();
         drop(state);
         descriptor.is_some()
+    }
+
+    /// Whether it is known that the file lies in memory and nowhere else.
+    pub(crate) fn is_known_in_memory(&self) -> bool {
+        self.0.is_in_memory.get() == Some(&true)
+    }
+
+    /// Finds out whether the file lies in memory and nowhere else.
+    pub(crate) fn is_in_memory(&self, fd: BorrowedFd<'_>) -> bool {
+        *self.0.is_in_memory.get_or_init(|| {
+            let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+            let mask = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
+            let stat = rustix::fs::statx(fd, c"", flags, mask);
+            stat.is_ok_and(|stat| {
+                let is_plain = FileType::from_raw_mode(u32::from(stat.stx_mode));
+                is_plain == FileType::RegularFile && mounts::is_in_memory(&stat)
+            })
+        })
     }
 
     /// Whether the file system has refused to say whether a call would wait.
@@ -253,6 +275,7 @@ impl Drop for Lease {
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
     use std::sync::mpsc;
 

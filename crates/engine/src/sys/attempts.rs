@@ -10,6 +10,15 @@ use super::count_of;
 /// Has the kernel answer at once, or refuse with `EAGAIN`.
 const NOWAIT: libc::c_int = 8;
 
+/// What an answer may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Nothing.
+    Never,
+    /// Memory, of a file that lies nowhere else.
+    ForMemory,
+}
+
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -49,7 +58,12 @@ pub(crate) fn read_now(
     fd: BorrowedFd<'_>,
     memory: &mut [MaybeUninit<u8>],
     offset: u64,
+    wait: Wait,
 ) -> Result<usize, Errno> {
+    let flags = match wait {
+        Wait::Never => NOWAIT,
+        Wait::ForMemory => 0,
+    };
     let slice = libc::iovec {
         iov_base: memory.as_mut_ptr().cast(),
         iov_len: memory.len(),
@@ -64,7 +78,7 @@ pub(crate) fn read_now(
             1usize,
             low,
             high,
-            NOWAIT,
+            flags,
         )
     };
     count_of(result)
@@ -76,6 +90,7 @@ pub(crate) fn append_now(
     bytes: &mut Vec<u8>,
     count_max: usize,
     offset: u64,
+    wait: Wait,
 ) -> Result<usize, Errno> {
     let length = bytes.len();
     bytes
@@ -86,7 +101,7 @@ pub(crate) fn append_now(
     let Some(room) = room.get_mut(..wanted) else {
         return Ok(0);
     };
-    let count = read_now(fd, room, offset)?.min(wanted);
+    let count = read_now(fd, room, offset, wait)?.min(wanted);
     // SAFETY: the vector has room for `wanted` bytes more, of which the kernel has written the first `count`.
     unsafe { bytes.set_len(length + count) };
     Ok(count)

@@ -1,6 +1,7 @@
 //! What is refused: rings, and answers on the spot.
 
 use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::thread;
 
 use rustix::fs::{AtFlags, FileType};
@@ -72,6 +73,23 @@ fn attempts_never_wait(_kind: Kind) {
     assert!(!directory.path("new").exists());
     let (pipe, _writer) = pipe_to_read();
     assert_eq!(attempt(&pipe, 4, At::Cursor), None);
+}
+
+#[test]
+fn what_lies_in_memory_is_read_on_the_spot() {
+    let name = format!("/dev/shm/aioxide-{}", std::process::id());
+    let path = Path::new(&name);
+    if std::fs::write(path, b"abcdef").is_err() {
+        return eprintln!("skipped: there is no file system in memory");
+    }
+    let opened = std::fs::File::open(path).expect("written");
+    std::fs::remove_file(path).expect("written");
+    let file = File::from(OwnedFd::from(opened));
+    for at in [At::Offset(2), At::Offset(4)] {
+        let read = attempt(&file, 2, at).expect("nothing to wait for");
+        assert!([b"cd", b"ef"].contains(&&[read[0], read[1]]));
+    }
+    assert_eq!(attempt(&file, 4, At::Offset(6)).expect("its end"), b"");
 }
 
 fn a_name_is_asked_about_on_the_spot(_kind: Kind) {
