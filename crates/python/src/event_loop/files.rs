@@ -62,45 +62,48 @@ impl EventLoop {
         self.clock.hold();
     }
 
+    /// The file operations, if there is something to collect or to flush.
+    #[inline]
+    fn files_at_work(&self, py: Python<'_>) -> Option<Arc<Service>> {
+        if !self.has_files.load(Ordering::Relaxed) {
+            return None;
+        }
+        let service = self.files.with(py, |service| service.clone());
+        service.filter(|service| service.has_work(py))
+    }
+
     /// Whether there is something to collect or to flush.
     #[inline]
     pub(super) fn has_file_work(&self, py: Python<'_>) -> bool {
-        if !self.has_files.load(Ordering::Relaxed) {
-            return false;
-        }
-        let service = self.files.with(py, |service| service.clone());
-        service.is_some_and(|service| service.has_work(py))
+        self.files_at_work(py).is_some()
     }
 
     /// Tells those who wait for what is complete.
     pub(super) fn collect_files(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        if !slf.get().has_file_work(py) {
-            return Ok(());
+        match slf.get().files_at_work(slf.py()) {
+            Some(service) => Self::collect_from(slf, &service),
+            None => Ok(()),
         }
-        let service = slf.get().files.with(py, |service| service.clone());
-        let Some(service) = service else {
-            return Ok(());
-        };
-        Self::leave_stage(slf);
-        let (count, result) = service.collect(py);
-        for _ in 0..count {
-            slf.get().clock.release();
-        }
-        result
     }
 
     /// Begins what the turn has submitted, and collects what could be answered at once.
     pub(super) fn flush_files(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        if !slf.get().has_file_work(py) {
-            return Ok(());
+        match slf.get().files_at_work(slf.py()) {
+            Some(service) => {
+                service.flush(slf.py());
+                Self::collect_from(slf, &service)
+            }
+            None => Ok(()),
         }
-        let service = slf.get().files.with(py, |service| service.clone());
-        if let Some(service) = service {
-            service.flush(py);
+    }
+
+    fn collect_from(slf: &Bound<'_, Self>, service: &Service) -> PyResult<()> {
+        Self::leave_stage(slf);
+        let (count, result) = service.collect(slf.py());
+        for _ in 0..count {
+            slf.get().clock.release();
         }
-        Self::collect_files(slf)
+        result
     }
 
     /// Ends all file operations.
