@@ -62,7 +62,7 @@ lint: build $(stamps)/test
 	$(python) -m ruff format --check
 	$(python) -m mypy
 	set -e; for version in 3.11 3.12 3.13 3.14; do $(python) -m mypy --python-version $$version tests/typing; done
-	$(python) -m mypy.stubtest aioxide._core
+	$(python) tools/check_stub.py
 	$(python) -m mypy.stubtest aioxide --allowlist tests/typing/allowlist.txt
 	$(python) -m pytest tests/tidy --quiet
 

@@ -1,0 +1,36 @@
+"""Futures, and who awaits them."""
+
+import asyncio
+from types import GenericAlias
+from typing import Any, Generic, Never, Self, TypeVar, final
+
+from typing_extensions import disjoint_base
+
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
+
+# At run time futures and tasks, too, answer `isinstance` as asyncio's do, without extending them.
+@disjoint_base
+class Future(asyncio.Future[_T]):
+    """A result that is not there yet. Not thread-safe."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __iter__(self) -> FutureIter[_T]: ...
+    def __class_getitem__(cls, key: Any) -> GenericAlias: ...
+    @property
+    def _asyncio_awaited_by(self) -> frozenset[asyncio.Future[Any]] | None: ...
+
+@final
+class FutureIter(Generic[_T_co]):
+    """The iterator of `iter(future)` and of `yield from future`."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+    def send(self, _value: object) -> Any: ...
+    def throw(self, typ: Any, val: object = None, tb: object = None, /) -> Never: ...
+    def close(self) -> None: ...
+
+def future_add_to_awaited_by(fut: asyncio.Future[Any], waiter: asyncio.Future[Any], /) -> None: ...
+def future_discard_from_awaited_by(
+    fut: asyncio.Future[Any], waiter: asyncio.Future[Any], /
+) -> None: ...
