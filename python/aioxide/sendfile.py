@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import io
 import os
 import socket
@@ -27,6 +28,8 @@ from aioxide.watchers import Watchers
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import IO
+
+    from _typeshed import FileDescriptorLike
 
 _Mode: Any = constants._SendfileMode  # type: ignore[attr-defined,unused-ignore]
 
@@ -160,11 +163,55 @@ class Sendfile(Watchers):
     async def _sock_sendfile_native(
         self, sock: socket.socket, file: IO[bytes], offset: int, count: int | None
     ) -> int:
-        async def until_writable() -> None:
-            self._ensure_fd_no_transport(sock.fileno())
-            await self._wait_writable(sock)
+        source, wanted = _file_to_send(file, count)
+        if not wanted:
+            return 0
+        sent: asyncio.Future[int] = self.create_future()
+        self._sock_sendfile_native_impl(sent, None, sock, source, offset, count, wanted, 0)
+        return await sent
 
-        return await _send_file(sock, file, offset, count, until_writable)
+    def _sock_sendfile_native_impl(
+        self,
+        fut: asyncio.Future[int],
+        registered_fd: FileDescriptorLike | None,
+        sock: socket.socket,
+        fileno: int,
+        offset: int,
+        count: int | None,
+        blocksize: int,
+        total_sent: int,
+    ) -> None:
+        """Send what the kernel takes now, and watch the socket to be called again for the rest.
+
+        The name and the arguments are asyncio's, so that a step can be taken by hand: `offset` is where this one
+        begins, after `total_sent` bytes that went before, and `registered_fd` is what is watched since the last.
+        """
+        if registered_fd is not None:
+            self.remove_writer(registered_fd)
+        if fut.cancelled():
+            return
+        try:
+            wanted = count - total_sent if count else blocksize
+            sent = _send_piece(sock, fileno, offset, wanted, total_sent)
+            if sent is not None:
+                offset += sent
+                total_sent += sent
+            if sent == 0 or total_sent == count:
+                fut.set_result(total_sent)
+                return
+            if registered_fd is None:
+                fut.add_done_callback(functools.partial(self._stop_sending, sock))
+            # The socket's buffer is full now, or nearly; other work comes first in any case.
+            rest = (fut, sock, sock, fileno, offset, count, blocksize, total_sent)
+            self.add_writer(sock, self._sock_sendfile_native_impl, *rest)
+        except Exception as exc:  # noqa: BLE001 - whoever awaits the future is told
+            fut.set_exception(exc)
+        finally:
+            _move_to(fileno, offset)
+
+    def _stop_sending(self, sock: socket.socket, fut: asyncio.Future[int]) -> None:
+        if fut.cancelled():
+            self.remove_writer(sock)
 
     async def _sock_sendfile_fallback(
         self, sock: socket.socket, file: IO[bytes], offset: int, count: int | None
@@ -334,16 +381,23 @@ async def _send_file(
         while True:
             if count is not None:
                 wanted = count - sent_total
-            piece = min(wanted, _SYSCALL_BYTES_MAX)
-            try:
-                sent = os.sendfile(sock.fileno(), source, offset + sent_total, piece)
-            except (BlockingIOError, InterruptedError):
-                sent = None
+            sent = _send_piece(sock, source, offset + sent_total, wanted, sent_total)
             sent_total += sent or 0
             if sent == 0 or sent_total == count:
                 return sent_total
-            # The socket's buffer is full now, or nearly; other work comes first in any case.
             await until_writable()
+    finally:
+        _move_to(source, offset + sent_total)
+
+
+def _send_piece(
+    sock: socket.socket, source: int, offset: int, wanted: int, sent_total: int
+) -> int | None:
+    """Have the kernel send some of a file; return how many bytes it took, or None if it takes none now."""
+    try:
+        return os.sendfile(sock.fileno(), source, offset, min(wanted, _SYSCALL_BYTES_MAX))
+    except (BlockingIOError, InterruptedError):
+        return None
     except OSError as exc:
         if sent_total == 0:
             # The usual reason is a file that the kernel cannot map, which can be read and written all the same.
@@ -351,10 +405,12 @@ async def _send_file(
         if exc.errno == errno.ENOTCONN:
             raise ConnectionError("socket is not connected", errno.ENOTCONN) from exc
         raise
-    finally:
-        # What has no position, such as a pipe, keeps none.
-        with contextlib.suppress(OSError):
-            os.lseek(source, offset + sent_total, os.SEEK_SET)
+
+
+def _move_to(source: int, offset: int) -> None:
+    # What has no position, such as a pipe, keeps none.
+    with contextlib.suppress(OSError):
+        os.lseek(source, offset, os.SEEK_SET)
 
 
 def _file_to_send(file: IO[bytes], count: int | None) -> tuple[int, int]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import selectors
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .support import Loop, Recorder, Reports, Serving, client_tls, server_tls
+from .support import Loop, Recorder, Reports, Serving, client_tls, server_tls, tcp_sockets
 
 
 def test_the_ready_queue_shows_the_handles_that_run_next(loop: Loop) -> None:
@@ -198,3 +199,33 @@ async def test_a_server_starts_and_stops_to_serve_by_methods_that_can_be_replace
     server.close()
     await server.wait_closed()
     assert calls == ["_start_serving", "_stop_serving"]
+
+
+async def test_a_step_of_sock_sendfile_can_be_taken_by_hand(loop: Loop, tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"0123456789")
+    a, b = tcp_sockets()
+    with a, b, (tmp_path / "data").open("rb") as file:
+        sent: asyncio.Future[int] = loop.create_future()
+        step: Any = loop._sock_sendfile_native_impl  # type: ignore[attr-defined]
+        # The second step, after two bytes, of five.
+        step(sent, None, a, file.fileno(), 4, 5, 5, 2)
+        assert await sent == 5
+        assert await loop.sock_recv(b, 10) == b"456"
+        assert file.tell() == 7
+        assert not loop.remove_writer(a)
+
+
+async def test_a_step_of_sock_sendfile_that_was_cancelled_sends_nothing(
+    loop: Loop, tmp_path: Path
+) -> None:
+    (tmp_path / "data").write_bytes(b"0123456789")
+    a, b = tcp_sockets()
+    with a, b, (tmp_path / "data").open("rb") as file:
+        sent: asyncio.Future[int] = loop.create_future()
+        loop.add_writer(a, int)
+        sent.cancel()
+        step: Any = loop._sock_sendfile_native_impl  # type: ignore[attr-defined]
+        step(sent, a.fileno(), a, file.fileno(), 0, None, 10, 0)
+        assert not loop.remove_writer(a)
+        with pytest.raises(BlockingIOError):
+            b.recv(1)
