@@ -2,6 +2,7 @@
 #![cfg(not(loom))]
 
 mod script;
+mod untimed;
 mod virtual_time;
 
 use std::cell::{Cell, RefCell};

@@ -97,6 +97,8 @@ pub(crate) struct Script {
     pub(crate) clock: ManualClock,
     pub(crate) queues: RefCell<Queues<Job>>,
     pub(crate) steps: RefCell<Vec<Step>>,
+    /// The time of each step.
+    pub(crate) noted_at: RefCell<Vec<Instant>>,
     pub(crate) inbox: RefCell<VecDeque<Job>>,
     /// The polls to come; after the last, nothing happens any more.
     pub(crate) polls: RefCell<VecDeque<Polled>>,
@@ -111,6 +113,7 @@ impl Script {
             clock: ManualClock(AtomicU64::new(BEGIN)),
             queues: RefCell::default(),
             steps: RefCell::default(),
+            noted_at: RefCell::default(),
             inbox: RefCell::default(),
             polls: RefCell::default(),
             reported: RefCell::default(),
@@ -175,7 +178,12 @@ impl Script {
 
     pub(crate) fn note(&self, step: Step) {
         self.steps.borrow_mut().push(step);
-        assert!(self.steps.borrow().len() < 100_000, "the loop does not end");
+        self.noted_at.borrow_mut().push(self.clock.now());
+        assert!(self.steps_noted() < 100_000, "the loop does not end");
+    }
+
+    pub(crate) fn steps_noted(&self) -> usize {
+        self.steps.borrow().len()
     }
 
     pub(crate) fn play(
