@@ -18,7 +18,7 @@ export PYO3_PYTHON := $(CURDIR)/$(python)
 unexport CONDA_PREFIX PYTHONHOME PYTHON_SYS_EXECUTABLE PYO3_CONFIG_FILE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test programs bench lint docs conformance clean build FORCE
+.PHONY: help run test programs bench wheel lint docs conformance clean build FORCE
 
 help:
 	@echo "make run             all examples, on asyncio and on aioxide, compared in one table"
@@ -27,6 +27,7 @@ help:
 	@echo "make programs        random programs of tasks and primitives, fresh ones each time (PROGRAMS=2000 for each family)"
 	@echo "make conformance     CPython's own asyncio tests on every CPython found, 3.11 to 3.14 (ARGS='--files test_streams')"
 	@echo "make bench           aioxide beside asyncio, uvloop and rloop (ARGS='...')"
+	@echo "make wheel           the wheel for the chosen Python, optimised by a profile, in target/wheels"
 	@echo "make lint            formatting, lints, types, the stub, the house rules"
 	@echo "make docs            documentation of the Rust crates, under target/doc"
 	@echo "make build           only the set-up: $(VENV) with the extension, built in release"
@@ -52,8 +53,12 @@ programs: build $(stamps)/test
 conformance: $(VENV)/pyvenv.cfg
 	@$(python) tests/conformance/matrix.py $(ARGS)
 
-bench: build $(stamps)/bench
+bench: $(stamps)/profiled $(stamps)/bench
 	@$(python) benches/run.py $(ARGS)
+
+wheel: $(stamps)/dev
+	@tools/find-profiler
+	$(python) -m maturin build --pgo --locked --interpreter $(python)
 
 lint: build $(stamps)/test
 	cargo fmt --all --check
@@ -96,5 +101,12 @@ $(stamps)/test: requirements/examples.txt
 $(stamps)/extension: $(rust_sources) $(stamps)/dev
 	$(python) -m maturin develop --release --locked
 	@touch $@
+
+# Built twice: once with counters, to learn from the programs in tools/training what is hot, and once by what was learnt.
+# It takes the place of the other one, and is as good a build for everything else.
+$(stamps)/profiled: $(rust_sources) $(wildcard tools/training/*.py) $(stamps)/dev
+	@tools/find-profiler
+	$(python) -m maturin develop --pgo --locked
+	@touch $(stamps)/extension $@
 
 FORCE:

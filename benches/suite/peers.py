@@ -44,6 +44,9 @@ def version(name: str) -> str:
     """Return the installed version of the loop called *name*; asyncio has that of Python."""
     if name == "asyncio":
         return platform.python_version()
+    if name == SUBJECT:
+        core = importlib.import_module(f"{name}._core")
+        return f"{core.__version__}, optimised by {core.build_info()['optimised by']}"
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -19,7 +19,7 @@ def describe() -> str:
         "aioxide": _core.__version__,
         "Python": f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "extension": f"{build['version']} for {build['target']}",
+        "extension": f"{build['version']} for {build['target']}, optimised by {build['optimised by']}",
         "waits with": build["backend"],
         "files": _file_backend(),
         "tasks, futures": f"{asyncio.Task.__module__}.Task, {asyncio.Future.__module__}.Future",

@@ -122,6 +122,7 @@ fn build_info() -> BTreeMap<&'static str, String> {
     [
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("backend", "epoll".to_owned()),
+        ("optimised by", env!("AIOXIDE_OPTIMISED_BY").to_owned()),
         (
             "target",
             format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
