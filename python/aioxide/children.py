@@ -17,6 +17,7 @@ from asyncio.log import logger
 from typing import TYPE_CHECKING, Any
 
 from aioxide.foundation import Foundation
+from aioxide.popen import take_pidfd
 
 if TYPE_CHECKING:
     import subprocess
@@ -39,7 +40,7 @@ class Child:
         self._pidfd: int | None = None
 
     def open_pidfd(self) -> int:
-        """Ask the kernel for a descriptor of the process.
+        """Return the descriptor that came with the process, or else ask the kernel for one.
 
         Raises:
             ProcessLookupError: somebody else has reaped the process.
@@ -47,6 +48,10 @@ class Child:
             AttributeError: this build of Python does not know them.
 
         """
+        pidfd = take_pidfd(self.process)
+        if pidfd is not None:
+            self._pidfd = pidfd
+            return pidfd
         pidfd = os.pidfd_open(self.process.pid)
         try:
             # A process that was reaped before this may have left its number to a stranger.

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aioxide.children import Children
+from aioxide.popen import popen_class, take_pidfd
 from aioxide.subprocess_transport import SubprocessTransport
 
 if TYPE_CHECKING:
@@ -152,7 +154,7 @@ class Subprocesses(Children):
             # Of the arguments no more than the program: they may be long, and secret.
             logger.debug("%s", _describe_start(description, stdin, stdout, stderr))
         # In this thread, which so waits until the child has made its `exec`: see docs/decisions.
-        process = subprocess.Popen(  # noqa: ASYNC220
+        process = popen_class()(
             args,
             shell=shell,
             stdin=stdin,
@@ -194,6 +196,9 @@ def _give_up(process: subprocess.Popen[Any]) -> None:
     for file in (process.stdin, process.stdout, process.stderr):
         if file is not None:
             file.close()
+    pidfd = take_pidfd(process)
+    if pidfd is not None:
+        os.close(pidfd)
     process.kill()
     process.wait()
 

@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import aioxide
+from aioxide import _core
 
 DEADLINE_S = 30.0
 
@@ -26,14 +27,30 @@ def run(main: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture
-def _no_pidfd(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _bare_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pidfd comes with a process."""
+
+    def start(*call: Any) -> tuple[int, None] | None:
+        started = start_program(*call)
+        if started is None:
+            return None
+        pid, pidfd = started
+        assert pidfd is not None
+        os.close(pidfd)
+        return pid, None
+
+    start_program = _core.start_program
+    monkeypatch.setattr(_core, "start_program", start)
+
+
+@pytest.fixture
+def _no_pidfd(_bare_start: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel refuses pidfds, as in some containers."""
 
     def refuse(pid: int, flags: int = 0) -> int:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "pidfd_open", refuse)
-    return
 
 
 @pytest.mark.usefixtures("_no_pidfd")
@@ -153,6 +170,7 @@ def test_signals_that_pidfds_refuse_go_by_the_number(monkeypatch: pytest.MonkeyP
     assert run(_terminate) == -signal.SIGTERM
 
 
+@pytest.mark.usefixtures("_bare_start")
 def test_a_kernel_that_cannot_wait_for_a_pidfd_gets_a_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

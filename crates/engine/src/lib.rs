@@ -15,6 +15,7 @@ pub mod nonblocking;
 pub mod pipes;
 pub mod pool;
 mod process;
+pub mod programs;
 pub mod reactor;
 pub mod ready;
 pub mod records;

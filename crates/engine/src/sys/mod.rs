@@ -19,6 +19,7 @@ pub(crate) mod datagrams;
 pub(crate) mod denial;
 pub(crate) mod forks;
 pub(crate) mod memory;
+pub(crate) mod spawn;
 
 #[cfg(any(
     target_arch = "x86_64",

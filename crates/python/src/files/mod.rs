@@ -8,7 +8,7 @@ mod binary;
 mod budget;
 mod calls;
 mod foreign;
-mod names;
+pub(crate) mod names;
 mod opening;
 mod pending;
 mod service;
