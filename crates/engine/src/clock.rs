@@ -14,7 +14,7 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// A clock's own times are not negative, but a deadline may lie before its origin: it is due, and
 /// deadlines keep their order there too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Instant(i64);
+pub struct Instant(pub(crate) i64);
 
 impl Instant {
     /// The deadline that is never reached (292 years from the origin).
@@ -54,11 +54,22 @@ impl Instant {
         }
         // Converted with saturation: what is too large becomes i64::MAX, which is NEVER. The fraction of a nanosecond
         // that is cut off is made up for below.
-        let mut instant = Self((seconds * 1e9) as i64);
-        while instant < Self::NEVER && instant.as_seconds() < seconds {
-            instant.0 += 1;
+        let instant = Self((seconds * 1e9) as i64);
+        if instant.as_seconds() >= seconds {
+            return instant;
         }
-        instant
+        instant.advanced_to(seconds)
+    }
+
+    /// The first instant from here on that is no earlier than `seconds`. Apart from who calls it, because the compiler
+    /// takes the loop for one that goes round often, and divides sixteen times before it looks once.
+    #[cold]
+    #[inline(never)]
+    fn advanced_to(mut self, seconds: f64) -> Self {
+        while self < Self::NEVER && self.as_seconds() < seconds {
+            self.0 += 1;
+        }
+        self
     }
 
     /// Seconds since the clock's origin, as `time.monotonic()` gives them.
