@@ -29,15 +29,22 @@ pub type Removed<W> = Chain<option::IntoIter<W>, vec::IntoIter<W>>;
 
 #[derive(Debug)]
 struct Timer<W> {
-    deadline: Instant,
-    /// Order of scheduling: the tie-breaker between equal deadlines.
-    sequence: u64,
+    order: Order,
     work: W,
 }
 
-impl<W> Timer<W> {
-    fn is_before(&self, other: &Self) -> bool {
-        (self.deadline, self.sequence) < (other.deadline, other.sequence)
+/// When a timer comes: by its deadline, and by its sequence number among those with the same. One number, so that a
+/// comparison is no branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Order(i128);
+
+impl Order {
+    fn new(deadline: Instant, sequence: u64) -> Self {
+        Self((i128::from(deadline.0) << u64::BITS) | i128::from(sequence))
+    }
+
+    fn deadline(self) -> Instant {
+        Instant((self.0 >> u64::BITS) as i64)
     }
 }
 
@@ -66,12 +73,9 @@ impl<W: Cancellable> Timers<W> {
     pub fn schedule(&mut self, deadline: Instant, work: W) {
         let sequence = self.sequence;
         self.sequence += 1;
-        self.heap.push(Timer {
-            deadline,
-            sequence,
-            work,
-        });
-        self.sift_up(self.heap.len() - 1);
+        let order = Order::new(deadline, sequence);
+        self.heap.push(Timer { order, work });
+        self.sift_up(self.heap.len() - 1, 0);
     }
 
     /// Counts a timer of this heap that has just been cancelled, and returns the ghosts that this
@@ -92,13 +96,13 @@ impl<W: Cancellable> Timers<W> {
     /// The earliest deadline. It may belong to a ghost: waking for it is harmless.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.heap.first().map(|timer| timer.deadline)
+        self.heap.first().map(|timer| timer.order.deadline())
     }
 
     /// Takes out the earliest timer if its deadline has been reached, cancelled or not.
     #[must_use = "dropping work may run foreign code: drop it outside of any borrow"]
     pub fn pop_due(&mut self, now: Instant) -> Option<W> {
-        if self.heap.first()?.deadline > now {
+        if self.heap.first()?.order.deadline() > now {
             return None;
         }
         Some(self.pop_first())
@@ -163,10 +167,11 @@ impl<W: Cancellable> Timers<W> {
         timer.work
     }
 
-    fn sift_up(&mut self, mut position: usize) {
-        while position > 0 {
+    /// Moves a timer up to its place, but not above `top`.
+    fn sift_up(&mut self, mut position: usize, top: usize) {
+        while position > top {
             let parent = (position - 1) / ARITY;
-            if !self.heap[position].is_before(&self.heap[parent]) {
+            if self.heap[position].order >= self.heap[parent].order {
                 return;
             }
             self.heap.swap(position, parent);
@@ -174,24 +179,37 @@ impl<W: Cancellable> Timers<W> {
         }
     }
 
-    fn sift_down(&mut self, mut position: usize) {
-        loop {
-            let first_child = position * ARITY + 1;
-            let children = first_child..(first_child + ARITY).min(self.heap.len());
-            let Some(earliest) = children.reduce(|a, b| {
-                if self.heap[b].is_before(&self.heap[a]) {
-                    b
-                } else {
-                    a
-                }
-            }) else {
-                return;
-            };
-            if !self.heap[earliest].is_before(&self.heap[position]) {
-                return;
-            }
+    /// Moves a timer down to its place. It goes to the bottom first, and from there up: it mostly came from
+    /// the bottom, so that asking on each level whether it has arrived would cost more.
+    fn sift_down(&mut self, top: usize) {
+        let mut position = top;
+        while let Some(earliest) = self.earliest_child(position) {
             self.heap.swap(position, earliest);
             position = earliest;
         }
+        self.sift_up(position, top);
     }
+
+    /// Where the earliest timer of those right below a position is, if there are any.
+    fn earliest_child(&self, position: usize) -> Option<usize> {
+        let first = position * ARITY + 1;
+        let children = self.heap.get(first..)?;
+        let place = match children.first_chunk() {
+            Some([a, b, c, d]) => {
+                let (left, left_order) = earlier((0, a.order), (1, b.order));
+                let (right, right_order) = earlier((2, c.order), (3, d.order));
+                earlier((left, left_order), (right, right_order)).0
+            }
+            None => {
+                let orders = children.iter().map(|timer| timer.order).enumerate();
+                orders.reduce(earlier)?.0
+            }
+        };
+        Some(first + place)
+    }
+}
+
+/// The one of two places that comes first.
+fn earlier(a: (usize, Order), b: (usize, Order)) -> (usize, Order) {
+    if b.1 < a.1 { b } else { a }
 }
