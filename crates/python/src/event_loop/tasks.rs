@@ -88,6 +88,12 @@ impl EventLoop {
         Task::spawn(slf, &parts).map(Bound::into_any)
     }
 
+    /// Whether a task may be put into the queue as it is: not if the loop is closed, nor in debug mode.
+    #[inline]
+    pub(crate) fn takes_tasks(&self) -> bool {
+        !self.is_debug() && self.check_closed().is_ok()
+    }
+
     /// Has a task stepped in the next turn.
     ///
     /// # Errors

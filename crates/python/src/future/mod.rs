@@ -12,7 +12,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::contexts::Captured;
-use crate::event_loop::EventLoop;
+use crate::event_loop::{EventLoop, Work};
 use crate::joint::GatheringFuture;
 use crate::raw::guarded::Guarded;
 use crate::raw::lifecycle::Lifecycle;
@@ -191,7 +191,21 @@ impl Future {
     #[inline]
     pub(crate) fn settle(slf: &Bound<'_, Self>, outcome: Outcome) -> PyResult<()> {
         let py = slf.py();
-        match slf.get().with(py, |core| core.settle(outcome)) {
+        let settled = slf.get().with(py, |core| {
+            let waiters = core.settle(outcome)?;
+            Ok::<_, Outcome>(match (waiters, &core.owner) {
+                // A task that waits alone, as most do, needs nothing but a place in the queue.
+                (Waiters::One(Waiter::Task(task)), Some(Owner::Native(event_loop)))
+                    if event_loop.get().takes_tasks() =>
+                {
+                    event_loop.get().schedule(py, Work::Task(task));
+                    Waiters::None
+                }
+                (waiters, _) => waiters,
+            })
+        });
+        match settled {
+            Ok(Waiters::None) => Ok(()),
             Ok(waiters) => Self::release(slf, waiters).inspect_err(|_refused| {
                 // As asyncio has it, there is nothing to be reported of an exception that the loop refused.
                 slf.get().with(py, |core| core.log_traceback = false);
@@ -452,9 +466,15 @@ impl Core {
 pub(crate) fn exact_future<'a, 'py>(
     object: &'a Bound<'py, PyAny>,
 ) -> Option<&'a Bound<'py, Future>> {
-    if let Ok(future) = object.cast_exact::<Future>() {
-        return Some(future);
+    match object.cast_exact::<Future>() {
+        Ok(future) => Some(future),
+        Err(_other) => exact_derived(object),
     }
+}
+
+/// As `exact_future`, for what is no plain future.
+#[inline(never)]
+fn exact_derived<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, Future>> {
     if let Ok(task) = object.cast_exact::<Task>() {
         return Some(task.as_super());
     }
