@@ -42,6 +42,27 @@ impl Count {
         })
     }
 
+    /// Makes it so many more, if it is an integer and will be. Says whether it has.
+    #[inline]
+    pub(crate) fn add(&mut self, more: i64) -> bool {
+        if let Self::Int(int) = self
+            && let Some(sum) = int.checked_add(more)
+        {
+            *int = sum;
+            return true;
+        }
+        false
+    }
+
+    /// The integer, if it is one.
+    #[inline]
+    pub(crate) fn as_int(&self) -> Option<i64> {
+        match self {
+            Self::Int(int) => Some(*int),
+            Self::Other(_) => None,
+        }
+    }
+
     /// The number with so many more.
     pub(crate) fn plus(&self, py: Python<'_>, more: i64) -> PyResult<Self> {
         if let Self::Int(int) = self

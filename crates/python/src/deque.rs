@@ -49,6 +49,7 @@ impl Deque {
     }
 
     /// Makes the deque if there is none yet.
+    #[inline]
     pub(crate) fn begin(&self, py: Python<'_>) {
         self.0.with(py, |items| {
             if matches!(items, Items::Unused) {
@@ -57,8 +58,21 @@ impl Deque {
         });
     }
 
-    /// Lends the native deque, or gives what stands in its place. `access` must not call Python, nor drop an object.
+    /// Lends the native deque, if it is one. `access` must not call Python, nor drop an object.
     #[inline]
+    pub(crate) fn in_place<R>(
+        &self,
+        py: Python<'_>,
+        access: impl FnOnce(&mut VecDeque<Py<PyAny>>) -> R,
+    ) -> Option<R> {
+        self.0.with(py, |items| match items {
+            Items::Unused => Some(access(&mut VecDeque::new())),
+            Items::Native(items) => Some(access(items)),
+            Items::Shown(_) => None,
+        })
+    }
+
+    /// Lends the native deque, or gives what stands in its place. `access` is as for `in_place`.
     fn native<'py, R>(
         &self,
         py: Python<'py>,
@@ -74,38 +88,74 @@ impl Deque {
     /// How many items there are.
     #[inline]
     pub(crate) fn len(&self, py: Python<'_>) -> PyResult<usize> {
-        self.native(py, |items| items.len())
-            .or_else(|shown| shown.len())
+        match self.in_place(py, |items| items.len()) {
+            Some(len) => Ok(len),
+            None => self.shown(py).map_or(Ok(0), |shown| shown.len()),
+        }
     }
 
     /// Whether there is nothing in it, as the truth of the object says.
     #[inline]
     pub(crate) fn is_empty(&self, py: Python<'_>) -> PyResult<bool> {
-        self.native(py, |items| items.is_empty())
-            .or_else(|shown| shown.is_truthy().map(|is_truthy| !is_truthy))
+        match self.in_place(py, |items| items.is_empty()) {
+            Some(is_empty) => Ok(is_empty),
+            None => self.is_shown_empty(py),
+        }
+    }
+
+    #[cold]
+    fn is_shown_empty(&self, py: Python<'_>) -> PyResult<bool> {
+        match self.shown(py) {
+            Some(shown) => Ok(!shown.is_truthy()?),
+            None => Ok(true),
+        }
     }
 
     /// Appends an item.
     #[inline]
     pub(crate) fn push(&self, item: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = item.py();
-        self.begin(py);
-        let owned = item.clone().unbind();
-        match self.native(py, |items| items.push_back(owned)) {
-            Ok(()) => Ok(()),
-            Err(shown) => shown.call_method1(intern!(py, "append"), (item,)).map(drop),
+        let is_in = self.0.with(py, |items| {
+            if matches!(items, Items::Unused) {
+                *items = Items::Native(VecDeque::new());
+            }
+            match items {
+                Items::Native(items) => {
+                    items.push_back(item.clone().unbind());
+                    true
+                }
+                _ => false,
+            }
+        });
+        if is_in { Ok(()) } else { self.push_shown(item) }
+    }
+
+    #[cold]
+    fn push_shown(&self, item: &Bound<'_, PyAny>) -> PyResult<()> {
+        match self.shown(item.py()) {
+            Some(shown) => shown
+                .call_method1(intern!(item.py(), "append"), (item,))
+                .map(drop),
+            None => Ok(()),
         }
     }
 
     /// Takes the first item out.
     #[inline]
     pub(crate) fn pop_first<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match self.native(py, VecDeque::pop_front) {
-            Ok(item) => Ok(item.map(|item| item.into_bound(py))),
-            Err(shown) if shown.is_truthy()? => {
+        match self.in_place(py, VecDeque::pop_front) {
+            Some(item) => Ok(item.map(|item| item.into_bound(py))),
+            None => self.pop_first_shown(py),
+        }
+    }
+
+    #[cold]
+    fn pop_first_shown<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.shown(py) {
+            Some(shown) if shown.is_truthy()? => {
                 shown.call_method0(intern!(py, "popleft")).map(Some)
             }
-            Err(_empty) => Ok(None),
+            _ => Ok(None),
         }
     }
 
@@ -131,19 +181,32 @@ impl Deque {
     #[inline]
     pub(crate) fn remove(&self, item: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = item.py();
-        let removed = self.native(py, |items| {
+        let removed = self.in_place(py, |items| {
+            // Whoever leaves is mostly the first.
+            if items.front().is_some_and(|first| first.is(item)) {
+                return items.pop_front();
+            }
             let place = items.iter().position(|known| known.is(item))?;
             items.remove(place)
         });
         match removed {
-            Ok(removed) => {
-                drop(removed);
+            Some(removed) => {
+                drop(removed.map(|removed| removed.into_bound(py)));
                 Ok(())
             }
-            Err(shown) => match shown.call_method1(intern!(py, "remove"), (item,)) {
-                Err(error) if !error.is_instance_of::<PyValueError>(py) => Err(error),
-                _ => Ok(()),
-            },
+            None => self.remove_shown(item),
+        }
+    }
+
+    #[cold]
+    fn remove_shown(&self, item: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = item.py();
+        let Some(shown) = self.shown(py) else {
+            return Ok(());
+        };
+        match shown.call_method1(intern!(py, "remove"), (item,)) {
+            Err(error) if !error.is_instance_of::<PyValueError>(py) => Err(error),
+            _ => Ok(()),
         }
     }
 

@@ -76,30 +76,32 @@ enum Enter<C: Acquirable> {
 }
 
 impl<C: Acquirable> Enter<C> {
-    fn begin<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Self::New(lock) = self else {
-            return Ok(None);
-        };
-        let lock = lock.bind(py).clone();
-        if let Some(mut acquisition) = C::native_acquisition(&lock)? {
+    fn begin<'py>(
+        &mut self,
+        py: Python<'py>,
+        lock: &Bound<'py, C>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Some(mut acquisition) = C::native_acquisition(lock)? {
             let waiter = acquisition.advance(py, Input::Start)?;
             if waiter.is_some() {
                 *self = Self::Native(acquisition);
+            } else {
+                acquisition.release(py);
             }
             return Ok(waiter);
         }
-        let awaitable = lock.as_any().call_method0(intern!(py, "acquire"))?;
-        *self = Self::ByMethod;
-        Ok(Some(awaitable))
+        lock.as_any().call_method0(intern!(py, "acquire")).map(Some)
     }
 }
 
 impl<C: Acquirable> Routine for Enter<C> {
     fn resume<'py>(&mut self, py: Python<'py>, input: Input<'py>) -> PyResult<Progress<'py>> {
         let awaitable = match self {
-            Self::New(_) => self.begin(py)?,
             Self::Native(acquisition) => acquisition.advance(py, input)?,
-            Self::ByMethod => input.value(py).map(|_acquired| None)?,
+            Self::New(_) | Self::ByMethod => match std::mem::replace(self, Self::ByMethod) {
+                Self::New(lock) => self.begin(py, &lock.into_bound(py))?,
+                _ => input.value(py).map(|_acquired| None)?,
+            },
         };
         Ok(match awaitable {
             Some(awaitable) => Progress::Await(awaitable),

@@ -11,6 +11,7 @@ use super::description::{Described, repr, with_waiters};
 use super::lock::{Lock, LockAcquisition};
 use super::notified::{Wait, WaitFor};
 use crate::deque::Deque;
+use crate::joint::AnyFuture;
 use crate::loop_bound::LoopBound;
 use crate::raw::fastcall::Arguments;
 use crate::raw::guarded::Guarded;
@@ -173,9 +174,10 @@ impl Condition {
             if is_enough(woken)? {
                 break;
             }
-            if !waiting::is_done(&waiter)? {
+            let waiter = AnyFuture::new(waiter);
+            if !waiter.is_done()? {
                 woken += 1;
-                waiting::wake(&waiter, &boolean(py, false))?;
+                waiting::wake(&waiter, boolean(py, false))?;
             }
             place += 1;
         }

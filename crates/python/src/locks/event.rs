@@ -139,7 +139,7 @@ impl Routine for Wait {
         let Some(waiter) = self.waiter.take() else {
             return self.begin(py);
         };
-        self.event.get().waiters.remove(waiter.bind(py))?;
+        self.event.get().waiters.remove(&waiter.into_bound(py))?;
         input.value(py)?;
         Ok(Progress::Return(boolean(py, true)))
     }

@@ -123,12 +123,11 @@ impl Lock {
     }
 
     /// Makes sure that the first in line comes: if it is done, it is on its way.
+    #[inline]
     fn wake_first(&self, py: Python<'_>) -> PyResult<()> {
-        match self.waiters.item(py, 0)? {
-            Some(waiter) if !waiting::is_done(&waiter)? => {
-                waiting::wake(&waiter, &boolean(py, true))
-            }
-            _ => Ok(()),
+        match waiting::first_if_pending(py, &self.waiters)? {
+            Some(waiter) => waiting::wake(&waiter, boolean(py, true)),
+            None => Ok(()),
         }
     }
 }
@@ -207,9 +206,10 @@ impl Acquisition for LockAcquisition {
         let Some(waiter) = self.waiter.take() else {
             return self.begin(py);
         };
+        let waiter = waiter.into_bound(py);
         let slf = self.lock.bind(py);
         let lock = slf.get();
-        lock.waiters.remove(waiter.bind(py))?;
+        lock.waiters.remove(&waiter)?;
         if let Err(error) = input.value(py) {
             // The lock may be free because it was to be ours: then it is the turn of the next.
             let passed = if lock.is_locked.get(py) {

@@ -122,7 +122,11 @@ impl Semaphore {
     }
 
     /// Adds permits, or takes some away.
+    #[inline]
     fn add(&self, py: Python<'_>, permits: i64) -> PyResult<()> {
+        if self.value.with(py, |value| value.add(permits)) {
+            return Ok(());
+        }
         let value = self.value(py).plus(py, permits)?;
         drop(self.value.replace(py, value));
         Ok(())
@@ -131,7 +135,11 @@ impl Semaphore {
     /// Whether there is no permit, or somebody who came earlier has to have it.
     #[inline]
     fn is_locked(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.value(py).is_zero(py)? || waiting::is_any_in_line(py, &self.waiters)?)
+        let is_zero = match self.value.with(py, |value| value.as_int()) {
+            Some(value) => value == 0,
+            None => self.value(py).is_zero(py)?,
+        };
+        Ok(is_zero || waiting::is_any_in_line(py, &self.waiters)?)
     }
 
     /// As `is_locked`, but a derived class may see it otherwise.
@@ -148,7 +156,7 @@ impl Semaphore {
             return Ok(false);
         };
         self.add(py, -1)?;
-        waiting::wake(&waiter, &boolean(py, true))?;
+        waiting::wake(&waiter, boolean(py, true))?;
         Ok(true)
     }
 
@@ -161,10 +169,20 @@ impl Semaphore {
         slf.call_method0(intern!(py, "_wake_up_next"))?.is_truthy()
     }
 
+    /// Whether there are permits that nobody has.
+    #[inline]
+    fn has_some(&self, py: Python<'_>) -> PyResult<bool> {
+        match self.value.with(py, |value| value.as_int()) {
+            Some(value) => Ok(value > 0),
+            None => self.value(py).is_positive(py),
+        }
+    }
+
     /// Gives what permits there are to those in line.
+    #[inline]
     fn wake_all_allowed(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        while slf.get().value(py).is_positive(py)? && Self::pass_on(slf)? {}
+        while slf.get().has_some(py)? && Self::pass_on(slf)? {}
         Ok(())
     }
 
@@ -294,11 +312,11 @@ impl Acquisition for SemaphoreAcquisition {
         let Some(waiter) = self.waiter.take() else {
             return self.begin(py);
         };
-        let waiter = waiter.bind(py);
+        let waiter = waiter.into_bound(py);
         let slf = self.semaphore.bind(py);
-        slf.get().waiters.remove(waiter)?;
+        slf.get().waiters.remove(&waiter)?;
         if let Err(error) = input.value(py) {
-            let passed = Self::give_up(slf, waiter);
+            let passed = Self::give_up(slf, &waiter);
             return Err(waiting::after_passing_on(py, error, passed));
         }
         // Others may have come since, and had to stand in line behind this one.

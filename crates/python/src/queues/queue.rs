@@ -99,6 +99,11 @@ impl Queue {
     /// Whether there is no room for another item.
     #[inline]
     pub(super) fn is_full(&self, py: Python<'_>) -> PyResult<bool> {
+        if let Some(maxsize) = self.maxsize.with(py, |maxsize| maxsize.as_int())
+            && let Some(size) = self.items.in_place(py, |items| items.len())
+        {
+            return Ok(maxsize > 0 && i64::try_from(size).is_ok_and(|size| size >= maxsize));
+        }
         let maxsize = self.maxsize(py);
         Ok(!maxsize.is_zero_or_less(py)? && maxsize.is_reached_by(py, self.items.len(py)?)?)
     }
@@ -122,12 +127,10 @@ impl Queue {
     /// Wakes the first of `waiters` that is not done. It is in line no more.
     #[inline]
     pub(super) fn wake_next(py: Python<'_>, waiters: &Deque) -> PyResult<()> {
-        while let Some(waiter) = waiters.pop_first(py)? {
-            if !waiting::is_done(&waiter)? {
-                return waiting::wake(&waiter, &py.None().into_bound(py));
-            }
+        match waiting::pop_pending(py, waiters)? {
+            Some(waiter) => waiting::wake(&waiter, py.None().into_bound(py)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Wakes all of them.
@@ -158,9 +161,11 @@ impl Queue {
     pub(super) fn note_put(&self, py: Python<'_>) {
         self.unfinished
             .with(py, |unfinished| *unfinished = unfinished.saturating_add(1));
-        if let Some(finished) = self.known_finished(py) {
-            finished.get().clear_now(py);
-        }
+        self.finished.with(py, |known| {
+            if let Some(finished) = known {
+                finished.get().clear_now(py);
+            }
+        });
     }
 
     /// Says that there are no unfinished items.

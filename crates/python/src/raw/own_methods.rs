@@ -34,6 +34,16 @@ impl OwnMethods {
             return Ok(false);
         }
         let version = version(object);
+        if version != 0 && version == self.version.load(Ordering::Relaxed) && !is_changed(object) {
+            return Ok(true);
+        }
+        self.have_been_looked_up(object)
+    }
+
+    /// As `are_those_of`, where the class or the object has changed, or has never been asked.
+    #[cold]
+    fn have_been_looked_up(&self, object: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let version = version(object);
         if version == 0 || version != self.version.load(Ordering::Relaxed) {
             let class = object.get_type();
             for (name, implementation) in self.methods {
@@ -56,6 +66,7 @@ impl OwnMethods {
 }
 
 /// The number of an object's class: 0 if it has none at present.
+#[inline]
 fn version(object: &Bound<'_, PyAny>) -> u32 {
     let class = object.get_type_ptr();
     // SAFETY: the object keeps its class alive, and the GIL, where there is one, orders reads and changes; where
@@ -63,16 +74,30 @@ fn version(object: &Bound<'_, PyAny>) -> u32 {
     unsafe { (*class).tp_version_tag }
 }
 
-/// The attributes of an object of a native class that has a dictionary, if it has any.
-fn attributes<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<Borrowed<'a, 'py, PyDict>> {
+/// The dictionary of an object of a native class, or null: most objects never get one.
+#[inline]
+fn dictionary(object: &Bound<'_, PyAny>) -> *mut ffi::PyObject {
     // SAFETY: the object keeps its class alive, and nobody changes the field.
     let offset = unsafe { (*object.get_type_ptr()).tp_dictoffset };
     // Python's own way to keep attributes has no such place; native classes have one behind their contents.
-    let offset = usize::try_from(offset).ok().filter(|offset| *offset > 0)?;
+    if offset <= 0 {
+        return std::ptr::null_mut();
+    }
     // SAFETY: the class says that its objects have their dictionary there.
-    let place = unsafe { object.as_ptr().byte_add(offset) };
+    let place = unsafe { object.as_ptr().byte_offset(offset) };
     // SAFETY: as above; the object owns what is there, or it is null.
-    let dictionary = unsafe { place.cast::<*mut ffi::PyObject>().read() };
+    unsafe { place.cast::<*mut ffi::PyObject>().read() }
+}
+
+/// Whether an object may have attributes of its own.
+#[inline]
+fn is_changed(object: &Bound<'_, PyAny>) -> bool {
+    !dictionary(object).is_null()
+}
+
+/// The attributes of an object of a native class that has a dictionary, if it has any.
+fn attributes<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<Borrowed<'a, 'py, PyDict>> {
+    let dictionary = dictionary(object);
     // SAFETY: as above. The object is borrowed for as long as the dictionary is.
     let dictionary = unsafe { Borrowed::from_ptr_or_opt(object.py(), dictionary) }?;
     dictionary

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
+use crate::joint::AnyFuture;
 use crate::raw::guarded::Guarded;
 use crate::running::RunningLoop;
 use crate::waiting;
@@ -66,9 +67,9 @@ impl Line {
     #[inline]
     pub(super) fn leave(&self, py: Python<'_>) -> PyResult<()> {
         while let Some(waiter) = self.next(py) {
-            let waiter = waiter.into_bound(py);
-            if !waiting::is_done(&waiter)? {
-                return waiting::wake(&waiter, &py.None().into_bound(py));
+            let waiter = AnyFuture::new(waiter.into_bound(py));
+            if !waiter.is_done()? {
+                return waiting::wake(&waiter, py.None().into_bound(py));
             }
         }
         Ok(())
