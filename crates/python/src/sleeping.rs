@@ -1,5 +1,7 @@
 //! `sleep`.
 
+use std::convert::Infallible;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -15,7 +17,7 @@ use crate::running::RunningLoop;
 
 pub(crate) const FUNCTIONS: &[&Function] = &[&SLEEP];
 
-static SLEEP: Function = Function {
+pub(crate) static SLEEP: Function = Function {
     qualname: "sleep",
     call: sleep,
 };
@@ -27,7 +29,7 @@ fn sleep<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Optio
     };
     let result = result.filter(|result| !result.is_none());
     if result.is_none() && is_known_zero_or_less(&delay) == Some(true) {
-        return Coroutine::start(py, &SLEEP, Pause);
+        return Coroutine::pause(py, &SLEEP);
     }
     let sleep = Sleep {
         delay: delay.to_owned().unbind(),
@@ -35,6 +37,21 @@ fn sleep<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Optio
         stage: Stage::New,
     };
     Coroutine::start(py, &SLEEP, sleep)
+}
+
+/// What `sleep` does for a delay that is Python's one and only 0. Does not panic.
+#[inline]
+pub(crate) fn pause_at_once(delay: Borrowed<'_, '_, PyAny>) -> Option<Py<PyAny>> {
+    static ZERO: PyOnceLock<Py<PyInt>> = PyOnceLock::new();
+    let py = delay.py();
+    let zero = ZERO.get_or_init(py, || {
+        let Ok::<_, Infallible>(zero) = 0_i32.into_pyobject(py);
+        zero.unbind()
+    });
+    if !delay.is(zero) {
+        return None;
+    }
+    Coroutine::pause_at_once(py, &SLEEP)
 }
 
 /// Whether a number is not above zero, if it is of a kind that cannot change its mind.
@@ -54,24 +71,6 @@ fn is_known_zero_or_less(delay: &Bound<'_, PyAny>) -> Option<bool> {
 #[inline]
 pub(crate) fn is_zero_or_less(delay: &Bound<'_, PyAny>) -> PyResult<bool> {
     is_known_zero_or_less(delay).map_or_else(|| delay.le(0), Ok)
-}
-
-/// A sleep of no length: it gives way for one turn.
-struct Pause;
-
-impl Routine for Pause {
-    #[inline]
-    fn resume<'py>(&mut self, py: Python<'py>, input: Input<'py>) -> PyResult<Progress<'py>> {
-        match input {
-            Input::Start => Ok(Progress::GiveWay),
-            Input::Value(_) => Ok(Progress::Return(py.None().into_bound(py))),
-            Input::Failure(error) => Err(error),
-        }
-    }
-
-    fn traverse(&self, _visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        Ok(())
-    }
 }
 
 /// A sleep, which may turn out to have no length.

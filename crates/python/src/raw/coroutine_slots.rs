@@ -56,9 +56,31 @@ unsafe fn step<'py>(
     })
 }
 
+/// Goes on with a pause, if this is one: whether it gives way, or is over.
+///
+/// Nothing is dropped here that PyO3 would keep, so that it is not asked whether the thread is attached.
+///
+/// # Safety
+/// `coroutine` is one of ours and alive during the call.
+#[inline]
+unsafe fn pause(py: Python<'_>, coroutine: *mut ffi::PyObject) -> Option<bool> {
+    // SAFETY: the caller says so.
+    let coroutine = unsafe { Borrowed::from_ptr(py, coroutine) };
+    // SAFETY: as above.
+    let coroutine = unsafe { coroutine.cast_unchecked::<Coroutine>() };
+    coroutine.get().go_on_pausing(py)
+}
+
 unsafe extern "C" fn next(coroutine: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: the interpreter calls slots with the thread attached.
-    unsafe { attached(|py| next_attached(py, coroutine)) }
+    let py = unsafe { Python::assume_attached() };
+    // SAFETY: the slot is that of coroutines of ours only.
+    match unsafe { pause(py, coroutine) } {
+        Some(true) => py.None().into_ptr(),
+        Some(false) => ptr::null_mut(),
+        // SAFETY: as above.
+        None => unsafe { attached(|py| next_attached(py, coroutine)) },
+    }
 }
 
 /// What `next` does.
@@ -86,7 +108,19 @@ unsafe extern "C" fn send(
     result: *mut *mut ffi::PyObject,
 ) -> PySendResult {
     // SAFETY: the interpreter calls slots with the thread attached.
-    let (status, object) = unsafe { attached(|py| send_attached(py, coroutine, value)) };
+    let py = unsafe { Python::assume_attached() };
+    let paused = if PyNone::get(py).as_ptr() == value {
+        // SAFETY: the slot is that of coroutines of ours only.
+        unsafe { pause(py, coroutine) }
+    } else {
+        None
+    };
+    let (status, object) = match paused {
+        Some(true) => (PySendResult::PYGEN_NEXT, py.None().into_ptr()),
+        Some(false) => (PySendResult::PYGEN_RETURN, py.None().into_ptr()),
+        // SAFETY: as above.
+        None => unsafe { attached(|py| send_attached(py, coroutine, value)) },
+    };
     // SAFETY: the caller has a place for the result.
     unsafe { result.write(object) };
     status

@@ -26,6 +26,10 @@ use super::fastcall::{Arguments, is_name};
 pub(crate) type Implementation =
     for<'a, 'py> fn(Python<'py>, &Arguments<'a, 'py>) -> PyResult<Option<Py<PyAny>>>;
 
+/// What a native function does for one positional argument, if it can tell at once: None to have it called in the ordinary
+/// way. Must not panic, and drops nothing.
+pub(crate) type Shortcut = for<'a, 'py> fn(Borrowed<'a, 'py, PyAny>) -> Option<Py<PyAny>>;
+
 // Part of Python's C-API, which PyO3 leaves out.
 unsafe extern "C" {
     fn PyMethod_New(
@@ -46,6 +50,7 @@ struct Function {
 struct Body {
     vectorcall: ffi::vectorcallfunc,
     implementation: Implementation,
+    shortcut: Option<Shortcut>,
     /// Owned.
     template: *mut ffi::PyObject,
 }
@@ -54,6 +59,7 @@ struct Body {
 pub(crate) fn new<'py>(
     template: &Bound<'py, PyAny>,
     implementation: Implementation,
+    shortcut: Option<Shortcut>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = template.py();
     let class = class(py)?.as_type_ptr();
@@ -67,6 +73,7 @@ pub(crate) fn new<'py>(
     let contents = Body {
         vectorcall: call,
         implementation,
+        shortcut,
         template: template.clone().into_ptr(),
     };
     // SAFETY: as above, and nobody else knows the object.
@@ -145,12 +152,42 @@ unsafe extern "C" fn call(
     count: usize,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
+    // SAFETY: the arguments are those that the interpreter calls with.
+    if let Some(result) = unsafe { call_at_once(function, values, count, names) } {
+        return result.into_ptr();
+    }
     let call = |py: Python<'_>| {
         // SAFETY: the arguments are those that the interpreter calls with.
         unsafe { call_attached(py, function, values, count, names) }
     };
     // SAFETY: the interpreter makes calls with the thread attached.
     unsafe { attached(call) }
+}
+
+/// Makes a call by the function's short cut, if it has one that is fit for it.
+///
+/// # Safety
+/// The arguments are those of a vectorcall of a `Function`.
+#[inline]
+unsafe fn call_at_once(
+    function: *mut ffi::PyObject,
+    values: *const *mut ffi::PyObject,
+    count: usize,
+    names: *mut ffi::PyObject,
+) -> Option<Py<PyAny>> {
+    // SAFETY: the slot is that of `Function`s only.
+    let shortcut = unsafe { (*function.cast::<Function>()).body.shortcut }?;
+    // SAFETY: the number was made by the caller for this purpose.
+    if unsafe { ffi::PyVectorcall_NARGS(count) } != 1 || !names.is_null() {
+        return None;
+    }
+    // SAFETY: the interpreter makes calls with the thread attached.
+    let py = unsafe { Python::assume_attached() };
+    // SAFETY: there is one argument.
+    let argument = unsafe { values.read() };
+    // SAFETY: the caller keeps it alive during the call.
+    let argument = unsafe { Borrowed::from_ptr(py, argument) };
+    shortcut(argument)
 }
 
 /// What `call` does.

@@ -57,6 +57,20 @@ mod imp {
             access(unsafe { &mut *self.value.get() })
         }
 
+        #[inline]
+        pub(crate) fn try_with<R>(
+            &self,
+            _py: super::Python<'_>,
+            access: impl FnOnce(&mut T) -> R,
+        ) -> Option<R> {
+            if self.is_lent.replace(true) {
+                return None;
+            }
+            let _loan = Loan(&self.is_lent);
+            // SAFETY: as in `with`.
+            Some(access(unsafe { &mut *self.value.get() }))
+        }
+
         pub(crate) fn visit<R>(&self, access: impl FnOnce(&T) -> R) -> Option<R> {
             if !self.is_made.get() || self.is_lent.get() {
                 return None;
@@ -122,6 +136,18 @@ mod imp {
             access(&mut value)
         }
 
+        #[inline]
+        pub(crate) fn try_with<R>(
+            &self,
+            _py: Python<'_>,
+            access: impl FnOnce(&mut T) -> R,
+        ) -> Option<R> {
+            let mut value = self.value.try_lock().ok()?;
+            self.holder.store(this_thread(), Ordering::Relaxed);
+            let _loan = Loan(&self.holder);
+            Some(access(&mut value))
+        }
+
         /// Waits for another thread, detached: the interpreter may want to stop all threads meanwhile.
         #[cold]
         fn wait(&self, py: Python<'_>) -> MutexGuard<'_, T> {
@@ -177,6 +203,16 @@ impl<T> Guarded<T> {
     #[inline]
     pub(crate) fn with<R>(&self, py: Python<'_>, access: impl FnOnce(&mut T) -> R) -> R {
         self.0.with(py, access)
+    }
+
+    /// As `with`, for those who must not panic: None if the value is lent, or another thread has it.
+    #[inline]
+    pub(crate) fn try_with<R>(
+        &self,
+        py: Python<'_>,
+        access: impl FnOnce(&mut T) -> R,
+    ) -> Option<R> {
+        self.0.try_with(py, access)
     }
 
     /// Shows the value to the garbage collector, or nothing while it is lent: the collector then

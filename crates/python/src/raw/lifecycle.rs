@@ -99,14 +99,61 @@ impl<T: Lifecycle> Pool<T> {
         true
     }
 
+    /// Takes back an object that is being deallocated and has all that objects in the pool have, if there is room, and if
+    /// nobody refers to it weakly. Does not panic.
+    ///
+    /// # Safety
+    /// Nobody owns the object, which is exactly a `T`, of that class, was never finalized, and is not known to the collector.
+    #[inline]
+    unsafe fn take_back(
+        &self,
+        py: Python<'_>,
+        object: *mut ffi::PyObject,
+        class: *mut ffi::PyTypeObject,
+    ) -> bool {
+        // SAFETY: the class is alive for as long as the interpreter.
+        let weak_offset = unsafe { (*class).tp_weaklistoffset };
+        // SAFETY: the object is whole, and of this class.
+        if cfg!(Py_GIL_DISABLED) || unsafe { is_set(object, weak_offset) } {
+            return false;
+        }
+        let keep = |objects: &mut Vec<Py<T>>| {
+            // Memory for more is left to `take_over`.
+            if objects.len() >= objects.capacity() {
+                return false;
+            }
+            // SAFETY: nobody else can reach the object, which gets an owner here.
+            unsafe { ffi::Py_INCREF(object) };
+            // SAFETY: this is that owner.
+            let owned = unsafe { Bound::from_owned_ptr(py, object) };
+            // SAFETY: the caller says of which class it is.
+            let owned = unsafe { owned.cast_into_unchecked::<T>() };
+            objects.push(owned.unbind());
+            true
+        };
+        self.objects.try_with(py, keep) == Some(true)
+    }
+
     /// An object from the pool, to be given its contents.
     #[inline]
     pub(crate) fn reuse(&self, py: Python<'_>) -> Option<Py<T>> {
-        let object = self.objects.with(py, Vec::pop)?;
+        let object = self.reuse_hidden(py)?;
         // SAFETY: the object is of a class that the collector knows, and was unknown to it in the pool.
         unsafe { ffi::PyObject_GC_Track(object.as_ptr().cast()) };
         Some(object)
     }
+
+    /// As `reuse`, for an object that the collector need not know: it gets no references. Does not panic.
+    #[inline]
+    pub(crate) fn reuse_hidden(&self, py: Python<'_>) -> Option<Py<T>> {
+        self.objects.try_with(py, Vec::pop)?
+    }
+}
+
+/// Has the collector forget an object that holds no references.
+pub(crate) fn hide<T>(object: &Bound<'_, T>) {
+    // SAFETY: the object is alive, and its class is one that the collector knows.
+    unsafe { ffi::PyObject_GC_UnTrack(object.as_ptr().cast()) };
 }
 
 /// A class with a finalizer.
@@ -122,6 +169,11 @@ pub(crate) trait Lifecycle: PyClass<Frozen = True> + Sync {
     /// Where objects of the class are kept for the next who needs one, if anywhere.
     fn pool() -> Option<&'static Pool<Self>> {
         None
+    }
+    /// Whether the object is as those in the pool are: it holds nothing, the collector does not know it, and it never had
+    /// its finalizer called. Does not panic.
+    fn is_spent(_slf: &Bound<'_, Self>) -> bool {
+        false
     }
     /// Whether the object holds nothing that has to be let go.
     fn is_empty(_slf: &Bound<'_, Self>) -> bool {
@@ -164,10 +216,19 @@ unsafe extern "C" fn dealloc<T: Lifecycle>(object: *mut ffi::PyObject) {
     let dying = unsafe { dying.cast_unchecked::<T>() };
     // SAFETY: as above.
     let class = unsafe { ffi::Py_TYPE(object) };
+    let is_exact = class == T::type_object_raw(py);
+    if is_exact
+        && T::is_spent(&dying)
+        && let Some(pool) = T::pool()
+    {
+        // SAFETY: the object has no owner, and is as it says.
+        if unsafe { pool.take_back(py, object, class) } {
+            return;
+        }
+    }
     // From here on the collector, which other threads may run, must not come by an object without owners.
     // SAFETY: the object is one that the collector knows, or knew.
     unsafe { ffi::PyObject_GC_UnTrack(object.cast()) };
-    let is_exact = class == T::type_object_raw(py);
     // For a subclass made in Python, Python has called the finalizer already.
     if is_exact && T::wants_finalizer(&dying) {
         // SAFETY: as above; a finalizer may keep the object, which then has to be known as before.

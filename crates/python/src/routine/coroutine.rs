@@ -22,13 +22,19 @@ pub(super) enum Phase {
     Suspended,
     Running,
     Ended,
+    /// As those three, of a pause: a coroutine that gives way for one turn, and has a routine only where somebody
+    /// does more with it than to await it. It holds nothing, so that the collector does not know it.
+    NewPause,
+    SuspendedPause,
+    EndedPause,
 }
 
 /// A coroutine's state. Its parts are taken out and put back one by one, each in registers.
 pub(super) struct State {
+    pub(super) function: &'static Function,
     pub(super) phase: Phase,
     /// None while the coroutine runs, and once it has ended.
-    routine: Option<Box<dyn Routine>>,
+    pub(super) routine: Option<Box<dyn Routine>>,
     /// What a suspended coroutine awaits.
     pub(super) awaited: Awaited,
 }
@@ -42,7 +48,6 @@ enum Message<'a, 'py> {
 /// What a coroutine function of ours returns. It passes for a `types.CoroutineType`.
 #[pyclass(module = "aioxide._core", name = "NativeCoroutine", frozen, weakref)]
 pub(crate) struct Coroutine {
-    pub(super) function: Guarded<&'static Function>,
     pub(super) state: Guarded<State>,
 }
 
@@ -66,23 +71,26 @@ impl Coroutine {
     ) -> PyResult<Bound<'py, PyAny>> {
         let routine: Box<dyn Routine> = Box::new(routine);
         if let Some(reused) = Self::pool().and_then(|pool| pool.reuse(py)) {
-            reused.get().function.replace(py, function);
             reused.get().state.with(py, |state| {
+                state.function = function;
                 state.phase = Phase::New;
                 state.routine = Some(routine);
             });
             return Ok(reused.into_bound(py).into_any());
         }
         let state = State {
+            function,
             phase: Phase::New,
             routine: Some(routine),
             awaited: Awaited::Nothing,
         };
-        let coroutine = Self {
-            function: Guarded::new(function),
-            state: Guarded::new(state),
-        };
-        Ok(Bound::new(py, coroutine)?.into_any())
+        let state = Guarded::new(state);
+        Ok(Bound::new(py, Self { state })?.into_any())
+    }
+
+    /// The function that has made the coroutine.
+    pub(super) fn function(&self, py: Python<'_>) -> &'static Function {
+        self.state.with(py, |state| state.function)
     }
 
     /// Goes on as `PyIter_Send` has it: what is sent reaches what is awaited.
@@ -95,7 +103,7 @@ impl Coroutine {
     #[inline]
     fn take(&self, py: Python<'_>) -> (Phase, Option<Box<dyn Routine>>) {
         self.state.with(py, |state| {
-            let before = state.phase;
+            let before = state.with_routine();
             if before != Phase::Ended {
                 state.phase = Phase::Running;
             }
@@ -213,7 +221,7 @@ impl Coroutine {
     }
 
     pub(super) fn phase(&self, py: Python<'_>) -> Phase {
-        self.state.with(py, |state| state.phase)
+        self.state.with(py, State::with_routine)
     }
 
     /// Whether there is nothing to let go of.

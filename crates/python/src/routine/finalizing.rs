@@ -26,7 +26,7 @@ impl Lifecycle for Coroutine {
         let coroutine = slf.get();
         if coroutine.phase(py) == Phase::New {
             // Before it goes: a filter may turn the warning into an exception.
-            warn_unawaited(py, coroutine.function.get(py).qualname)?;
+            warn_unawaited(py, coroutine.function(py).qualname)?;
         }
         coroutine.close_now(py)
     }
@@ -41,6 +41,11 @@ impl Lifecycle for Coroutine {
     #[inline]
     fn is_empty(slf: &Bound<'_, Self>) -> bool {
         slf.get().is_empty(slf.py())
+    }
+
+    #[inline]
+    fn is_spent(slf: &Bound<'_, Self>) -> bool {
+        slf.get().has_paused(slf.py())
     }
 
     fn empty(slf: &Bound<'_, Self>) {

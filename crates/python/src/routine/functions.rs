@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBool;
 
 use crate::raw::fastcall::Arguments;
-use crate::raw::function::{self, Implementation};
+use crate::raw::function::{self, Implementation, Shortcut};
 
 /// A native function. Coroutines refer to theirs.
 pub(crate) struct Function {
@@ -68,6 +68,11 @@ pub(crate) fn boolean(py: Python<'_>, value: bool) -> Bound<'_, PyAny> {
     PyBool::new(py, value).to_owned().into_any()
 }
 
+/// The short cut of a function, if it has one.
+fn shortcut(function: &Function) -> Option<Shortcut> {
+    std::ptr::eq(function, &crate::sleeping::SLEEP).then_some(crate::sleeping::pause_at_once)
+}
+
 /// The native function that `template` is the signature of: a function that has its qualified name and parameters.
 /// Raises `LookupError` if there is none of this name.
 #[pyfunction]
@@ -76,7 +81,7 @@ pub(crate) fn native_function<'py>(template: &Bound<'py, PyAny>) -> PyResult<Bou
     let qualname = qualname.extract::<std::borrow::Cow<'_, str>>()?;
     let known = FUNCTIONS.iter().copied().flatten();
     match known.into_iter().find(|known| known.qualname == qualname) {
-        Some(known) => function::new(template, known.call),
+        Some(known) => function::new(template, known.call, shortcut(known)),
         None => Err(PyLookupError::new_err(format!(
             "there is no native function {qualname}"
         ))),

@@ -21,12 +21,12 @@ impl Coroutine {
 
     #[getter]
     fn __name__(&self, py: Python<'_>) -> &'static str {
-        self.function.get(py).name()
+        self.function(py).name()
     }
 
     #[getter]
     fn __qualname__(&self, py: Python<'_>) -> &'static str {
-        self.function.get(py).qualname
+        self.function(py).qualname
     }
 
     /// What the coroutine awaits, or None.
@@ -59,19 +59,19 @@ impl Coroutine {
         if self.phase(py) == Phase::Ended {
             return Ok(None);
         }
-        frame::named(py, FILE_NAME, self.function.get(py).name()).map(Some)
+        frame::named(py, FILE_NAME, self.function(py).name()).map(Some)
     }
 
     /// A code object that names the coroutine.
     #[getter]
     fn cr_code<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        frame::code(py, FILE_NAME, self.function.get(py).name())
+        frame::code(py, FILE_NAME, self.function(py).name())
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> String {
         format!(
             "<coroutine object {} at {:p}>",
-            slf.get().function.get(slf.py()).qualname,
+            slf.get().function(slf.py()).qualname,
             slf.as_ptr()
         )
     }

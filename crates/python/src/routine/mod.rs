@@ -13,6 +13,7 @@ mod coroutine;
 mod finalizing;
 mod functions;
 mod introspection;
+mod pause;
 
 pub(crate) use coroutine::{Coroutine, CoroutineWrapper, Sent};
 pub(crate) use finalizing::prepare;
