@@ -85,9 +85,9 @@ pub trait Host {
 
     /// The loop's clock.
     fn clock(&self) -> &dyn Clock;
-    /// Whether the time may be another in every turn, however quick that is.
+    /// Whether the time may be another in every turn, however quick that is. On a clock that may stand still it always may.
     fn times_every_turn(&self) -> bool {
-        self.clock().stands_still()
+        false
     }
     /// The time that timers go by, when the clock shows `now`: the same, unless the owner knows another time.
     fn due(&self, now: Instant) -> Result<Instant, Self::Error> {
@@ -162,15 +162,17 @@ impl Run {
     }
 
     /// The length of the batch, if a turn can do without the time: work is ready, and nothing else is to be expected.
+    #[inline]
     fn untimed_batch<W: Cancellable>(&mut self, queues: &mut Queues<W>) -> Option<usize> {
         let batch = queues.ready.len();
         let left = self.untimed_work.checked_sub(batch)?;
         let is_near = |deadline: Instant| deadline.since(self.timed_at) <= TIMER_NEAR;
         if batch == 0
-            || std::mem::take(&mut queues.times_next)
+            || queues.times_next
             || queues.polls_next
             || queues.timers.next_deadline().is_some_and(is_near)
         {
+            queues.times_next = false;
             return None;
         }
         self.untimed_work = left;
@@ -192,7 +194,7 @@ pub fn run_once<H: Host>(host: &H) -> Result<(), Exit<H::Error>> {
     let clock = host.clock();
     clock.enter();
     let _on_clock = OnClock(clock);
-    turn(host, &mut Run::on(clock))
+    turn(host, &mut Run::on(clock)).map(drop)
 }
 
 /// Runs turns until the queues say that the loop is stopping; always at least one.
@@ -201,17 +203,15 @@ pub fn run<H: Host>(host: &H) -> Result<(), Exit<H::Error>> {
     clock.enter();
     let _on_clock = OnClock(clock);
     let mut run = Run::on(clock);
-    loop {
-        turn(host, &mut run)?;
-        if host.queues(|queues| queues.is_stopping) {
-            return Ok(());
-        }
-    }
+    while !turn(host, &mut run)? {}
+    Ok(())
 }
 
-fn turn<H: Host>(host: &H, run: &mut Run) -> Result<(), Exit<H::Error>> {
+/// Runs one turn, and says whether the loop is stopping.
+#[inline]
+fn turn<H: Host>(host: &H, run: &mut Run) -> Result<bool, Exit<H::Error>> {
     host.collect_inbox()?;
-    let untimed = if host.times_every_turn() {
+    let untimed = if run.poll_skip_max.is_zero() || host.times_every_turn() {
         None
     } else {
         host.queues(|queues| run.untimed_batch(queues))
@@ -230,12 +230,16 @@ fn turn<H: Host>(host: &H, run: &mut Run) -> Result<(), Exit<H::Error>> {
         };
         host.run(work)?;
     }
-    host.queues(|queues| queues.ready.trim());
     host.flush()?;
-    Ok(())
+    let is_stopping = host.queues(|queues| {
+        queues.ready.trim();
+        queues.is_stopping
+    });
+    Ok(is_stopping)
 }
 
 /// Polls or skips that, and says how long the batch is.
+#[inline(never)]
 fn timed_batch<H: Host>(host: &H, run: &mut Run) -> Result<usize, Exit<H::Error>> {
     let now = host.clock().now();
     run.note_time(now);

@@ -11,8 +11,9 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyContext;
 
+use crate::raw::context::{self, Watch};
 use crate::raw::guarded::Guarded;
-use crate::raw::{context, refcount};
+use crate::raw::refcount;
 
 /// The context of one callback.
 pub(crate) enum Captured {
@@ -49,8 +50,8 @@ struct Entered {
     /// What it is the working copy of; None for one that is somebody's own.
     pristine: Option<Py<PyContext>>,
     working: Py<PyContext>,
-    /// How many references `working` has while only this and the thread know of it.
-    references: isize,
+    /// Tells whether a working copy can still pass for a fresh one; None for what is no copy.
+    watch: Option<Watch>,
     /// Whether a call is under way in it. Calls from within that call have contexts of their own.
     is_busy: bool,
 }
@@ -58,11 +59,10 @@ struct Entered {
 impl Entered {
     /// Whether the working context can pass for a fresh copy of the pristine one.
     #[inline]
-    fn is_clean(&self, py: Python<'_>) -> bool {
-        self.pristine.as_ref().is_some_and(|pristine| {
-            context::variables_of(py, &self.working) == context::variables_of(py, pristine)
-                && refcount::count(&self.working) == self.references
-        })
+    fn is_clean(&self) -> bool {
+        self.watch
+            .as_ref()
+            .is_some_and(|watch| watch.is_true_of(&self.working))
     }
 }
 
@@ -145,7 +145,9 @@ impl Contexts {
             }
             Captured::Shared(pristine) => pristine,
         };
-        self.begin(pristine.bind(py))?;
+        if !self.go_on(py, pristine) {
+            self.begin(pristine.bind(py))?;
+        }
         let result = call();
         let changed = if result.is_err() {
             // So that it can be reported where it happened.
@@ -172,27 +174,28 @@ impl Contexts {
         }
     }
 
-    /// Enters a working copy of `pristine`, unless the thread is in it already. For the loop itself; what
-    /// begins has to be ended by `end` or `take`.
+    /// Makes a call begin in the working copy of `pristine`, if the thread is in it already: whether that is so. For the
+    /// loop itself; what begins has to be ended by `end` or `take`.
     #[inline]
-    pub(crate) fn begin(&self, pristine: &Bound<'_, PyContext>) -> PyResult<()> {
-        let py = pristine.py();
-        let is_there = self.entered.with(py, |entered| match entered {
-            Some(entered)
-                if entered
+    pub(crate) fn go_on(&self, py: Python<'_>, pristine: &Py<PyContext>) -> bool {
+        self.entered.with(py, |entered| match entered {
+            Some(entered) => {
+                let is_it = entered
                     .pristine
                     .as_ref()
                     .is_some_and(|own| own.is(pristine))
-                    && entered.is_clean(py) =>
-            {
-                entered.is_busy = true;
-                true
+                    && entered.is_clean();
+                entered.is_busy |= is_it;
+                is_it
             }
-            _ => false,
-        });
-        if is_there {
-            return Ok(());
-        }
+            None => false,
+        })
+    }
+
+    /// Makes a call begin in a working copy of `pristine`, which the thread enters for it. Where `go_on` has refused.
+    #[inline(never)]
+    pub(crate) fn begin(&self, pristine: &Bound<'_, PyContext>) -> PyResult<()> {
+        let py = pristine.py();
         self.leave(py)?;
         let working = self.copy(py, pristine.as_unbound())?;
         self.enter(py, Some(pristine.clone().unbind()), working)
@@ -222,7 +225,7 @@ impl Contexts {
     ) -> PyResult<()> {
         context::enter(py, &working)?;
         let entered = Entered {
-            references: refcount::count(&working),
+            watch: pristine.as_ref().and_then(|_| Watch::of(py, &working)),
             is_busy: pristine.is_some(),
             pristine,
             working,
@@ -231,14 +234,14 @@ impl Contexts {
         Ok(())
     }
 
-    /// Ends what `begin` has begun. If the call has changed the context, or somebody has got hold of it, it
+    /// Ends what `go_on` or `begin` has begun. If the call has changed the context, or somebody has got hold of it, it
     /// is left, and returned: it is the caller's own from here on.
     #[inline]
     pub(crate) fn end(&self, py: Python<'_>) -> PyResult<Option<Py<PyContext>>> {
         let is_clean = self.entered.with(py, |entered| match entered {
             Some(entered) => {
                 entered.is_busy = false;
-                entered.is_clean(py)
+                entered.is_clean()
             }
             None => true,
         });

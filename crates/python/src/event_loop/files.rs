@@ -62,10 +62,15 @@ impl EventLoop {
         self.clock.hold();
     }
 
-    /// The file operations, if there is something to collect or to flush.
+    /// Whether files have been used, so that there may be something to collect or to flush.
     #[inline]
+    pub(super) fn has_files(&self) -> bool {
+        self.has_files.load(Ordering::Relaxed)
+    }
+
+    /// The file operations, if there is something to collect or to flush.
     fn files_at_work(&self, py: Python<'_>) -> Option<Arc<Service>> {
-        if !self.has_files.load(Ordering::Relaxed) {
+        if !self.has_files() {
             return None;
         }
         let service = self.files.with(py, |service| service.clone());
@@ -73,7 +78,6 @@ impl EventLoop {
     }
 
     /// Whether there is something to collect or to flush.
-    #[inline]
     pub(super) fn has_file_work(&self, py: Python<'_>) -> bool {
         self.files_at_work(py).is_some()
     }

@@ -17,7 +17,7 @@ use crate::errors::os_error;
 use crate::future::Callback;
 use crate::handle::{Call, Handle};
 use crate::raw::attached;
-use crate::task::{Resumption, Task};
+use crate::task::{Next, Resumption, Task};
 use crate::transports::datagram::DatagramEndpoint;
 
 /// Reads of up to this many bytes pass through the loop's scratch memory.
@@ -64,7 +64,7 @@ impl<'a, 'py> Running<'a, 'py> {
 
 impl Host for Running<'_, '_> {
     type Work = Work;
-    type Error = PyErr;
+    type Error = Box<PyErr>;
 
     fn clock(&self) -> &dyn Clock {
         &*self.event_loop().clock
@@ -72,24 +72,26 @@ impl Host for Running<'_, '_> {
 
     #[inline]
     fn times_every_turn(&self) -> bool {
-        self.event_loop().is_time_replaced() || self.clock().stands_still()
+        self.event_loop().is_time_replaced()
     }
 
     #[inline]
-    fn due(&self, now: Instant) -> PyResult<Instant> {
+    fn due(&self, now: Instant) -> Result<Instant, Box<PyErr>> {
         if !self.event_loop().is_time_replaced() {
             return Ok(now);
         }
         EventLoop::leave_stage(self.0);
-        EventLoop::timer_seconds(self.0).map(Instant::at_or_after_seconds)
+        Ok(Instant::at_or_after_seconds(EventLoop::timer_seconds(
+            self.0,
+        )?))
     }
 
-    fn rest(&self, deadline: Option<Instant>, calm: Calm) -> PyResult<Rest> {
+    fn rest(&self, deadline: Option<Instant>, calm: Calm) -> Result<Rest, Box<PyErr>> {
         if !self.event_loop().is_time_replaced() {
             return Ok(self.clock().rest(deadline, calm));
         }
         EventLoop::leave_stage(self.0);
-        EventLoop::rest_by_replaced_time(self.0, deadline)
+        Ok(EventLoop::rest_by_replaced_time(self.0, deadline)?)
     }
 
     #[inline]
@@ -98,19 +100,13 @@ impl Host for Running<'_, '_> {
             .with(self.py(), |state| access(&mut state.queues))
     }
 
-    fn collect_inbox(&self) -> PyResult<()> {
-        EventLoop::collect_files(self.0)?;
-        let inbox = &self.event_loop().mailbox.inbox;
-        if !inbox.has_post() {
-            return Ok(());
+    #[inline]
+    fn collect_inbox(&self) -> Result<(), Box<PyErr>> {
+        let event_loop = self.event_loop();
+        if event_loop.has_files() || event_loop.mailbox.inbox.has_post() {
+            self.collect_post()?;
         }
-        EventLoop::leave_stage(self.0);
-        // One that cannot be delivered must not take the others with it.
-        let mut result = Ok(());
-        for completion in inbox.collect() {
-            result = result.and(completion.deliver(self.py()));
-        }
-        result
+        Ok(())
     }
 
     fn poll(&self, events: &mut Vec<Event>) -> Result<(), Errno> {
@@ -147,7 +143,7 @@ impl Host for Running<'_, '_> {
         polled
     }
 
-    fn dispatch(&self, events: &[Event]) -> PyResult<()> {
+    fn dispatch(&self, events: &[Event]) -> Result<(), Box<PyErr>> {
         // Python's signal handlers run here at the latest: a turn may run no bytecode at all.
         EventLoop::leave_stage(self.0);
         self.1.resume();
@@ -167,20 +163,59 @@ impl Host for Running<'_, '_> {
                 let _refused = state.sources.drop_orphans();
             }
         });
-        EventLoop::collect_files(self.0)
+        Ok(EventLoop::collect_files(self.0)?)
     }
 
     #[inline]
-    fn run(&self, work: Work) -> PyResult<()> {
+    fn run(&self, work: Work) -> Result<(), Box<PyErr>> {
+        match work {
+            Work::Task(task) => EventLoop::step_task(self.0, task.into_bound(self.py())),
+            other => Ok(self.run_other(other)?),
+        }
+    }
+
+    #[inline]
+    fn flush(&self) -> Result<(), Box<PyErr>> {
+        let event_loop = self.event_loop();
+        let holds_nothing = event_loop.with(self.py(), |state| state.unflushed.is_empty());
+        if !holds_nothing || event_loop.has_files() {
+            self.flush_held()?;
+        }
+        Ok(())
+    }
+}
+
+impl Running<'_, '_> {
+    /// Schedules what other threads, and the file operations, have left.
+    #[inline(never)]
+    fn collect_post(&self) -> PyResult<()> {
+        EventLoop::collect_files(self.0)?;
+        let inbox = &self.event_loop().mailbox.inbox;
+        if !inbox.has_post() {
+            return Ok(());
+        }
+        EventLoop::leave_stage(self.0);
+        // One that cannot be delivered must not take the others with it.
+        let mut result = Ok(());
+        for completion in inbox.collect() {
+            result = result.and(completion.deliver(self.py()));
+        }
+        result
+    }
+
+    /// Runs work that is no step of a task of ours.
+    #[inline(never)]
+    fn run_other(&self, work: Work) -> PyResult<()> {
         let py = self.py();
         // From one step to the next, and from one callback to the next, the thread stays in their context.
         match &work {
-            Work::Task(_) => {}
             Work::Done(..) | Work::Handle(_) | Work::Step(_) => EventLoop::leave_task(self.0)?,
             _ => EventLoop::leave_stage(self.0),
         }
         match work {
-            Work::Task(task) => EventLoop::step_task(self.0, &task.into_bound(py)),
+            Work::Task(task) => {
+                EventLoop::step_task(self.0, task.into_bound(py)).map_err(|error| *error)
+            }
             Work::Done(callback) => EventLoop::run_done(self.0, callback),
             Work::Handle(queued) => EventLoop::run_queued(queued.handle().bind(py)),
             Work::Step(step) => EventLoop::run_step(py, *step),
@@ -197,18 +232,6 @@ impl Host for Running<'_, '_> {
         }
     }
 
-    #[inline]
-    fn flush(&self) -> PyResult<()> {
-        let event_loop = self.event_loop();
-        let holds_nothing = event_loop.with(self.py(), |state| state.unflushed.is_empty());
-        if holds_nothing && !event_loop.has_file_work(self.py()) {
-            return Ok(());
-        }
-        self.flush_held()
-    }
-}
-
-impl Running<'_, '_> {
     /// Does what `flush` has to do.
     #[inline(never)]
     fn flush_held(&self) -> PyResult<()> {
@@ -333,11 +356,20 @@ impl EventLoop {
     /// Steps a task of ours. What its coroutine raises it keeps: only the end of the loop comes out, or that
     /// the task could not be stepped, which is reported.
     #[inline]
-    fn step_task(slf: &Bound<'_, Self>, task: &Bound<'_, Task>) -> PyResult<()> {
-        match Self::run_task(slf, task) {
-            Ok(()) => Ok(()),
-            Err(error) => Self::step_failed(slf, task, error),
+    fn step_task(slf: &Bound<'_, Self>, task: Bound<'_, Task>) -> Result<(), Box<PyErr>> {
+        let failed = match Self::run_task(slf, &task) {
+            Ok(Next::Again) if slf.get().takes_tasks() => {
+                slf.get().schedule(slf.py(), Work::Task(task.unbind()));
+                return Ok(());
+            }
+            Ok(Next::Again) => Task::schedule_step(&task, Some(slf.get())),
+            Ok(Next::Waits | Next::Ended) => return Ok(()),
+            Err(error) => Err(*error),
+        };
+        if let Err(error) = failed {
+            Self::step_failed(slf, &task, error)?;
         }
+        Ok(())
     }
 
     #[cold]
@@ -484,12 +516,12 @@ impl EventLoop {
     /// What ended turns, once everything is out that was written before.
     pub(super) fn finish_turns(
         slf: &Bound<'_, Self>,
-        ended: Result<(), Exit<PyErr>>,
+        ended: Result<(), Exit<Box<PyErr>>>,
     ) -> PyResult<()> {
         let flushed = Running::new(slf).flush();
         match ended {
-            Ok(()) => flushed,
-            Err(Exit::Host(error)) => Err(error),
+            Ok(()) => flushed.map_err(|error| *error),
+            Err(Exit::Host(error)) => Err(*error),
             Err(Exit::Poll(errno)) => Err(os_error(slf.py(), errno)),
         }
     }

@@ -1,6 +1,7 @@
 //! `create_future` and `create_task`, and how futures and tasks of ours get into the ready queue.
 
 use std::ffi::CStr;
+use std::sync::atomic::Ordering;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -103,6 +104,12 @@ impl EventLoop {
         self.check_closed()?;
         self.schedule(py, Work::Task(task));
         Ok(())
+    }
+
+    /// Whether a task that is to go on can be put into the ready queue just so: not in debug mode, nor if the loop is closed.
+    #[inline]
+    pub(super) fn takes_tasks(&self) -> bool {
+        !self.is_debug() && !self.is_closed.load(Ordering::Relaxed)
     }
 
     /// Has a callback of a future that is done called in the next turn.

@@ -18,6 +18,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyContext;
 
+use super::refcount;
+
 /// How many words of a thread state are searched for the current context. All of them belong to it
 /// on every supported version (the smallest, 3.12's, has 36).
 const THREAD_STATE_WORDS: usize = 32;
@@ -27,6 +29,36 @@ const CONTEXT_FIELDS: std::ops::Range<usize> = 2..5;
 /// Identifies the map of a context's variables. Meaningful only while some context has that map.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Variables(NonNull<()>);
+
+/// What tells whether a context has got other variables, or owners, since it was looked at.
+pub(crate) struct Watch {
+    /// Where the context has its variables, in words.
+    offset: usize,
+    variables: Variables,
+    references: isize,
+}
+
+// SAFETY: the address of the variables is compared only.
+unsafe impl Send for Watch {}
+
+impl Watch {
+    /// How `context` is now; None if that cannot be told.
+    pub(crate) fn of(py: Python<'_>, context: &Py<PyContext>) -> Option<Self> {
+        Some(Self {
+            offset: layout(py)?.variables,
+            variables: variables_of(py, context)?,
+            references: refcount::count(context),
+        })
+    }
+
+    /// Whether `context`, which this is the watch of, is still as it was.
+    #[inline]
+    pub(crate) fn is_true_of(&self, context: &Py<PyContext>) -> bool {
+        // SAFETY: the experiment has found a field of contexts at this offset, and `context` is alive.
+        let variables = unsafe { word(context.as_ptr().cast(), self.offset) };
+        variables == Some(self.variables.0) && refcount::count(context) == self.references
+    }
+}
 
 /// Offsets in words.
 #[derive(Clone, Copy)]

@@ -8,8 +8,10 @@
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyContext;
 
 use super::Task;
+use super::step::Next;
 use crate::event_loop::EventLoop;
 #[cfg(Py_3_14)]
 use crate::raw::current_task;
@@ -200,22 +202,48 @@ pub(crate) enum Said {
 impl EventLoop {
     /// Steps a task in its turn.
     #[inline]
-    pub(crate) fn run_task(slf: &Bound<'_, Self>, task: &Bound<'_, Task>) -> PyResult<()> {
+    pub(crate) fn run_task(
+        slf: &Bound<'_, Self>,
+        task: &Bound<'_, Task>,
+    ) -> Result<Next, Box<PyErr>> {
         let py = slf.py();
         let this = task.as_ptr() as usize;
         match slf.get().current_task.get(py) {
             Said::Task(last) if last == this => {}
-            Said::Task(_) | Said::None => overwrite(slf.as_any(), Some(task.as_any()))?,
-            Said::Nothing => enter_running(slf.as_any(), task)?,
+            said => Self::change_task(slf, said, task)?,
         }
-        slf.get().current_task.replace(py, Said::Task(this));
-        let result = Task::run(task, slf.get());
-        if !task.as_super().get().is_pending(py) {
+        let next = Task::run(task, slf.get());
+        if !matches!(next, Ok(Next::Again | Next::Waits)) && !task.as_super().get().is_pending(py) {
             // What its end sets off, such as a report that nobody has asked for its exception, is no part of it.
             overwrite(slf.as_any(), None)?;
             slf.get().current_task.replace(py, Said::None);
         }
-        result
+        next
+    }
+
+    /// Makes `task` the current one, where asyncio has been told something else.
+    #[inline]
+    fn change_task(slf: &Bound<'_, Self>, said: Said, task: &Bound<'_, Task>) -> PyResult<()> {
+        if matches!(said, Said::Nothing) {
+            enter_running(slf.as_any(), task)?;
+        } else {
+            overwrite(slf.as_any(), Some(task.as_any()))?;
+        }
+        let this = Said::Task(task.as_ptr() as usize);
+        slf.get().current_task.replace(slf.py(), this);
+        Ok(())
+    }
+
+    /// Whether a step of `task` is under way in a context that the loop shares among tasks, and that context.
+    pub(super) fn shared_context_of(
+        &self,
+        py: Python<'_>,
+        task: &Bound<'_, Task>,
+    ) -> Option<Py<PyContext>> {
+        match self.current_task.get(py) {
+            Said::Task(current) if current == task.as_ptr() as usize => self.contexts.working(py),
+            _ => None,
+        }
     }
 
     /// No task is current from here on.

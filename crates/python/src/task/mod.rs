@@ -32,6 +32,7 @@ pub(crate) use current::{Said, current_task};
 pub(crate) use finalizing::prepare;
 pub(crate) use registration::registered_tasks;
 pub(crate) use resumption::Resumption;
+pub(crate) use step::Next;
 
 /// How a task goes on.
 #[derive(Default)]
@@ -80,8 +81,6 @@ pub(crate) struct Inner {
     coro: Option<Py<PyAny>>,
     resume: Resume,
     context: Option<Captured>,
-    /// A step is under way in a context that the loop shares among tasks.
-    is_in_shared_context: bool,
     name: Name,
     cancel_requests: u32,
     /// A cancellation has to be thrown in at the next step.
@@ -123,7 +122,6 @@ impl Task {
             coro: None,
             resume: Resume::Send,
             context: None,
-            is_in_shared_context: false,
             name: Name::None,
             cancel_requests: 0,
             must_cancel: false,
@@ -205,25 +203,20 @@ impl Task {
     /// The context of the task, which from here on no other shares.
     pub(crate) fn own_context(slf: &Bound<'_, Self>) -> PyResult<Py<PyContext>> {
         let py = slf.py();
-        let (captured, is_in_shared) = slf.get().with(py, |inner| {
+        let captured = slf.get().with(py, |inner| {
             let captured = inner.context.as_ref();
-            (
-                captured.map(|captured| captured.clone_ref(py)),
-                inner.is_in_shared_context,
-            )
+            captured.map(|captured| captured.clone_ref(py))
         });
         let context = match captured {
             None => return context::copy_current(py),
             Some(Captured::Own(context)) => return Ok(context),
             Some(shared) => match slf.as_super().get().owner(py)? {
-                // The very context that the step under way runs in, which the loop then shares no more.
-                Owner::Native(event_loop) if is_in_shared => {
-                    match event_loop.get().contexts.working(py) {
-                        Some(working) => working,
-                        None => shared.into_own(py)?,
-                    }
-                }
-                _ => shared.into_own(py)?,
+                // The very context that the step under way runs in, if there is one, which the loop then shares no more.
+                Owner::Native(event_loop) => match event_loop.get().shared_context_of(py, slf) {
+                    Some(working) => working,
+                    None => shared.into_own(py)?,
+                },
+                Owner::Foreign(_) => shared.into_own(py)?,
             },
         };
         let own = Some(Captured::Own(context.clone_ref(py)));

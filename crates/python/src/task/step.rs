@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::{Resume, Resumption, Task, cancelling, registration};
-use crate::contexts::Captured;
+use crate::contexts::{Captured, Contexts};
 use crate::event_loop::EventLoop;
 use crate::future::{
     Future, Outcome, Owner, Waiter, cancelled_error_class, exact_future, invalid_state,
@@ -41,64 +41,79 @@ enum Answer {
     WasYielded,
 }
 
+/// What is to become of a task after a step.
+pub(crate) enum Next {
+    /// It is to go on in the next turn.
+    Again,
+    /// It waits for something.
+    Waits,
+    /// It is done.
+    Ended,
+}
+
 impl Task {
     /// Steps a task whose turn in the ready queue of `event_loop` has come.
     #[inline]
-    pub(crate) fn run(slf: &Bound<'_, Self>, event_loop: &EventLoop) -> PyResult<()> {
-        let mut exception = Self::take_resume(slf)?;
+    pub(crate) fn run(slf: &Bound<'_, Self>, event_loop: &EventLoop) -> Result<Next, Box<PyErr>> {
         let py = slf.py();
-        if exception.is_some()
-            || slf.get().with(py, |inner| inner.must_cancel)
-            || !slf.as_super().get().is_pending(py)
-        {
+        let (resume, must_cancel) = slf.get().with(py, |inner| {
+            (std::mem::take(&mut inner.resume), inner.must_cancel)
+        });
+        let mut exception = Self::thrown_by(py, resume)?;
+        if exception.is_some() || must_cancel || !slf.as_super().get().is_pending(py) {
             exception = Self::begin_step(slf, exception)?;
         }
-        Self::run_in_context(slf, event_loop, || {
-            Self::advance(slf, Some(event_loop), exception)
-        })
-    }
-
-    /// Runs `call` in the context of the task. For the loop itself, which makes one step after the other.
-    #[inline]
-    fn run_in_context(
-        slf: &Bound<'_, Self>,
-        event_loop: &EventLoop,
-        call: impl FnOnce() -> PyResult<()>,
-    ) -> PyResult<()> {
-        let py = slf.py();
         let contexts = &event_loop.contexts;
-        let shared = slf.get().with(py, |inner| match &inner.context {
-            Some(Captured::Shared(pristine)) => {
-                inner.is_in_shared_context = true;
-                Some(pristine.bind(py).clone())
-            }
-            _ => None,
+        let start = slf.get().with(py, |inner| {
+            let coro = inner.coro.as_ref()?.clone_ref(py);
+            let goes_on = match &inner.context {
+                Some(Captured::Shared(pristine)) => contexts.go_on(py, pristine),
+                _ => false,
+            };
+            Some((coro, goes_on))
         });
-        let Some(pristine) = shared else {
-            contexts.begin_own(&Self::own_context(slf)?.into_bound(py))?;
-            return call();
+        let Some((coro, goes_on)) = start else {
+            return Err(uninitialised());
         };
-        contexts.begin(&pristine)?;
-        let result = call();
-        slf.get()
-            .with(py, |inner| inner.is_in_shared_context = false);
-        if let Some(context) = contexts.end(py)? {
+        let is_shared = goes_on || Self::enter_context(slf, contexts)?;
+        let next = Self::go_on(slf, coro.into_bound(py), exception);
+        if is_shared && let Some(context) = contexts.end(py)? {
             let own = Some(Captured::Own(context));
             drop(
                 slf.get()
                     .with(py, |inner| std::mem::replace(&mut inner.context, own)),
             );
         }
-        result
+        next
+    }
+
+    /// Enters the context of the task. Returns whether others may share it, so that `end` has to be called for it.
+    fn enter_context(slf: &Bound<'_, Self>, contexts: &Contexts) -> PyResult<bool> {
+        let py = slf.py();
+        let shared = slf.get().with(py, |inner| match &inner.context {
+            Some(Captured::Shared(pristine)) => Some(pristine.bind(py).clone()),
+            _ => None,
+        });
+        match shared {
+            Some(pristine) => contexts.begin(&pristine).map(|()| true),
+            None => contexts
+                .begin_own(&Self::own_context(slf)?.into_bound(py))
+                .map(|()| false),
+        }
     }
 
     /// Takes out how the task goes on: the exception to be thrown, if any.
-    #[inline]
     pub(super) fn take_resume<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
         let resume = slf
             .get()
             .with(py, |inner| std::mem::take(&mut inner.resume));
+        Self::thrown_by(py, resume)
+    }
+
+    /// The exception that is to be thrown into a task that goes on in this way, if any.
+    #[inline]
+    fn thrown_by(py: Python<'_>, resume: Resume) -> PyResult<Option<Bound<'_, PyAny>>> {
         match resume {
             Resume::Send => Ok(None),
             Resume::Foreign(future) => {
@@ -144,9 +159,8 @@ impl Task {
         slf.as_super().get().make_cancelled_error(py).map(Some)
     }
 
-    /// Lets the coroutine go on and does what it asks for. `event_loop` is the loop of the task if it is one
-    /// of ours that schedules natively.
-    #[inline]
+    /// Steps a task that is not in a ready queue. `event_loop` is the loop of the task if it is one of ours that schedules
+    /// natively.
     pub(super) fn advance(
         slf: &Bound<'_, Self>,
         event_loop: Option<&EventLoop>,
@@ -157,24 +171,46 @@ impl Task {
             inner.coro.as_ref().map(|coro| coro.clone_ref(py))
         });
         let Some(coro) = coro else {
-            return Err(PyRuntimeError::new_err("uninitialized Task object"));
+            return Err(*uninitialised());
         };
-        let coro = coro.into_bound(py);
+        match Self::go_on(slf, coro.into_bound(py), exception) {
+            Ok(Next::Again) => Self::schedule_step(slf, event_loop),
+            Ok(Next::Waits | Next::Ended) => Ok(()),
+            Err(error) => Err(*error),
+        }
+    }
+
+    /// Lets the coroutine of the task go on, and does what it asks for, unless that is to go on.
+    #[inline]
+    fn go_on<'py>(
+        slf: &Bound<'py, Self>,
+        coro: Bound<'py, PyAny>,
+        exception: Option<Bound<'py, PyAny>>,
+    ) -> Result<Next, Box<PyErr>> {
         let sent = match exception {
             None => coroutine::send(&coro),
             Some(exception) => coroutine::throw(&coro, &exception),
         };
         match sent {
-            Sent::Nothing => Self::schedule_step(slf, event_loop),
-            Sent::Yielded(awaited) => Self::wait_for(slf, &awaited),
-            Sent::Returned(result) => Self::finish(slf, result),
-            Sent::Raised(error) => Self::fail(slf, *error),
+            Sent::Nothing => Ok(Next::Again),
+            Sent::Yielded(awaited) => {
+                Self::wait_for(slf, &awaited)?;
+                Ok(Next::Waits)
+            }
+            Sent::Returned(result) => {
+                Self::finish(slf, result)?;
+                Ok(Next::Ended)
+            }
+            Sent::Raised(error) => {
+                Self::fail(slf, *error)?;
+                Ok(Next::Ended)
+            }
         }
     }
 
     /// Has the task go on in the next turn. `event_loop` is as for `advance`.
     #[inline]
-    pub(super) fn schedule_step(
+    pub(crate) fn schedule_step(
         slf: &Bound<'_, Self>,
         event_loop: Option<&EventLoop>,
     ) -> PyResult<()> {
@@ -359,6 +395,11 @@ impl Task {
         };
         Self::schedule_throw(slf, text)
     }
+}
+
+#[cold]
+fn uninitialised() -> Box<PyErr> {
+    Box::new(PyRuntimeError::new_err("uninitialized Task object"))
 }
 
 /// The loop of any future.
