@@ -92,7 +92,7 @@ impl EventLoop {
     /// Whether a task may be put into the queue as it is: not if the loop is closed, nor in debug mode.
     #[inline]
     pub(crate) fn takes_tasks(&self) -> bool {
-        !self.is_debug() && self.check_closed().is_ok()
+        !self.is_debug() && !self.is_closed.load(Ordering::Relaxed)
     }
 
     /// Has a task stepped in the next turn.
@@ -104,12 +104,6 @@ impl EventLoop {
         self.check_closed()?;
         self.schedule(py, Work::Task(task));
         Ok(())
-    }
-
-    /// Whether a task that is to go on can be put into the ready queue just so: not in debug mode, nor if the loop is closed.
-    #[inline]
-    pub(super) fn takes_tasks(&self) -> bool {
-        !self.is_debug() && !self.is_closed.load(Ordering::Relaxed)
     }
 
     /// Has a callback of a future that is done called in the next turn.
