@@ -81,7 +81,7 @@ class Names:
         """Return the reason to skip what needs all these names, or None if they are there."""
         for name in names:
             if self.native and name in HOMES and native(name) is None:
-                return f"no native of this name yet: asyncio.{HOMES[name]}.{name}"
+                return f"no native of this name here: asyncio.{HOMES[name]}.{name}"
         return None
 
     def require(self, *names: str) -> None:
