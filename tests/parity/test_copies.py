@@ -17,6 +17,8 @@ WAYS: dict[str, Callable[[Any], Any]] = {
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
     "pickle": lambda thing: pickle.loads(pickle.dumps(thing)),
+    "pickle 0": lambda thing: pickle.loads(pickle.dumps(thing, 0)),
+    "pickle 1": lambda thing: pickle.loads(pickle.dumps(thing, 1)),
 }
 MADE_WITH: dict[str, tuple[Any, ...]] = {
     "Lock": (),

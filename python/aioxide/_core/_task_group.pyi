@@ -11,9 +11,15 @@ class TaskGroup:
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
     def __init__(self) -> None: ...
-    @property
-    def _aborting(self) -> bool: ...
-    @property
-    def _parent_task(self) -> asyncio.Task[Any] | None: ...
-    @property
-    def _tasks(self) -> set[asyncio.Task[Any]]: ...
+
+    # What derived classes read and set.
+    _entered: bool
+    _exiting: bool
+    _aborting: bool
+    _loop: asyncio.AbstractEventLoop | None
+    _parent_task: asyncio.Task[Any] | None
+    _parent_cancel_requested: bool
+    _tasks: set[asyncio.Task[Any]]
+    _errors: list[BaseException] | None
+    _base_error: BaseException | None
+    _on_completed_fut: asyncio.Future[bool] | None

@@ -29,6 +29,11 @@ def state_of(*names: str) -> Callable[[Any], State]:
     return __getstate__
 
 
+def reduce(thing: Any, protocol: int) -> str | tuple[Any, ...]:
+    """Return what to pickle, as `__reduce_ex__`: below protocol 2 `object` knows no way for classes of extensions."""
+    return object.__reduce_ex__(thing, max(protocol, 2))
+
+
 def state_of_condition(condition: Any) -> State:
     """Return the attributes of a condition: of its lock's methods, only what is not simply the lock's."""
     attributes, state = _state_of_condition(condition)

@@ -21,6 +21,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aioxide import _core
+from aioxide.natives.copying import reduce
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +62,7 @@ def native_methods(
                 setattr(owner, name, native(template))
         if get_state is not None:
             owner.__getstate__ = get_state  # type: ignore[assignment, method-assign]
+            owner.__reduce_ex__ = reduce  # type: ignore[assignment, method-assign]
         # The interpreter's own messages name classes of extensions with their modules, until they are given a name.
         owner.__name__ = templates.__name__
         return cast("C", owner)

@@ -72,7 +72,7 @@ fn refusal(group: &Bound<'_, TaskGroup>) -> Option<&'static str> {
     group.get().with(group.py(), |state| {
         if !state.is_entered {
             Some("has not been entered")
-        } else if state.is_exiting && state.tasks.is_empty() {
+        } else if state.is_exiting && state.count(group.py()) == 0 {
             Some("is finished")
         } else if state.is_aborting {
             Some("is shutting down")
@@ -194,7 +194,7 @@ impl Exit {
         let (has_tasks, event_loop) = group.get().with(py, |state| {
             let event_loop = state.event_loop.as_ref();
             (
-                !state.tasks.is_empty(),
+                state.count(py) > 0,
                 event_loop.map(|event_loop| event_loop.clone_ref(py)),
             )
         });
@@ -248,9 +248,11 @@ impl Exit {
         {
             self.cancellation = None;
         }
-        let mut errors = group
-            .get()
-            .with(py, |state| std::mem::take(&mut state.errors));
+        let errors = group.get().with(py, |state| state.errors.take());
+        let errors = match errors {
+            Some(errors) => errors.into_bound(py),
+            None => PyList::empty(py),
+        };
         if let Some(cancellation) = self.cancellation.take()
             && errors.is_empty()
         {
@@ -259,7 +261,7 @@ impl Exit {
         if let Some(exception) = self.exception.take()
             && !exception.bind(py).is_instance(cancelled_error_class(py)?)?
         {
-            errors.push(exception);
+            errors.append(exception)?;
         }
         if errors.is_empty() {
             return Ok(Progress::Return(py.None().into_bound(py)));
@@ -271,15 +273,16 @@ impl Exit {
             any_task::uncancel(&parent)?;
             any_task::cancel(&parent)?;
         }
-        Err(unhandled(py, errors)?)
+        Err(unhandled(&errors)?)
     }
 
     /// Exceptions are heavy, and often hold what holds them.
     fn let_go(&mut self, py: Python<'_>) {
         let dropped = self.group.get().with(py, |state| {
+            state.is_over = true;
             (
                 state.parent.take(),
-                std::mem::take(&mut state.errors),
+                state.errors.take(),
                 state.base_error.take(),
                 state.completed.take(),
             )
@@ -291,8 +294,8 @@ impl Exit {
 }
 
 /// `raise BaseExceptionGroup(…) from None`.
-fn unhandled(py: Python<'_>, errors: Vec<Py<PyAny>>) -> PyResult<PyErr> {
-    let errors = PyList::new(py, errors)?;
+fn unhandled(errors: &Bound<'_, PyList>) -> PyResult<PyErr> {
+    let py = errors.py();
     let group = py
         .get_type::<PyBaseExceptionGroup>()
         .call1(("unhandled errors in a TaskGroup", errors))?;

@@ -4,10 +4,11 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PySet, PyTuple};
+use pyo3::types::{PyDict, PyList, PySet, PyTuple};
 
 mod methods;
 mod overriding;
+mod private;
 
 use crate::any_task;
 use crate::future::future_discard_from_awaited_by;
@@ -36,18 +37,31 @@ struct State {
     has_cancelled_parent: bool,
     /// Those that have not ended, with their numbers in the order in which they came.
     tasks: ByAddress<(u64, Py<PyAny>)>,
+    /// Those instead, once Python has looked at them, in a set that it may change.
+    tasks_shown: Option<Py<PySet>>,
     /// How many have come.
-    count: u64,
+    adopted: u64,
     /// How many that are done have not had their turn.
     due: usize,
-    errors: Vec<Py<PyAny>>,
+    /// None until there is one, or Python looks at them.
+    errors: Option<Py<PyList>>,
     /// The first `SystemExit` or `KeyboardInterrupt`.
     base_error: Option<Py<PyAny>>,
     /// What the end of the group waits for.
     completed: Option<Py<PyAny>>,
+    /// The group has ended, and let go of what it held.
+    is_over: bool,
 }
 
 impl State {
+    /// How many tasks have not ended.
+    fn count(&self, py: Python<'_>) -> usize {
+        match &self.tasks_shown {
+            Some(shown) => shown.bind(py).len(),
+            None => self.tasks.len(),
+        }
+    }
+
     fn tasks_in_order(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
         let mut tasks: Vec<_> = self.tasks.values().collect();
         tasks.sort_by_key(|(number, _task)| *number);
@@ -124,15 +138,20 @@ impl TaskGroup {
         let py = slf.py();
         let group = slf.get();
         let address = task.as_any().as_ptr().addr();
-        let (forgotten, completed) = group.with(py, |state| {
+        let (forgotten, shown) = group.with(py, |state| {
             state.due = state.due.saturating_sub(1);
-            let forgotten = state.tasks.remove(&address);
-            let completed = state
-                .completed
-                .as_ref()
-                .filter(|_completed| state.tasks.is_empty())
-                .map(|completed| completed.clone_ref(py));
-            (forgotten, completed)
+            let shown = state.tasks_shown.as_ref();
+            (
+                state.tasks.remove(&address),
+                shown.map(|shown| shown.clone_ref(py)),
+            )
+        });
+        if let Some(shown) = shown {
+            shown.bind(py).discard(task.as_any())?;
+        }
+        let completed = group.with(py, |state| {
+            let completed = state.completed.as_ref().filter(|_| state.count(py) == 0);
+            completed.map(|completed| completed.clone_ref(py))
         });
         drop(forgotten);
         if let Some(completed) = completed {
@@ -157,12 +176,12 @@ impl TaskGroup {
         let py = slf.py();
         let group = slf.get();
         let is_base = overriding::is_base_error(slf, &exception)?;
+        group.errors(py).append(&exception)?;
         let kept = exception.clone().unbind();
         let is_wanted = group.with(py, |state| {
-            if is_base && state.base_error.is_none() {
-                state.base_error = Some(kept.clone_ref(py));
+            if is_base {
+                state.base_error.get_or_insert(kept);
             }
-            state.errors.push(kept);
             !state.is_aborting && !state.has_cancelled_parent
         });
         let Some(parent) = group.parent(py) else {
@@ -214,12 +233,9 @@ impl TaskGroup {
     /// Cancels all tasks.
     fn abort(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let tasks = slf.get().with(py, |state| {
-            state.is_aborting = true;
-            state.tasks_in_order(py)
-        });
-        for task in tasks {
-            let task = AnyFuture::new(task.into_bound(py));
+        slf.get().with(py, |state| state.is_aborting = true);
+        for task in slf.get().tasks(py) {
+            let task = AnyFuture::new(task);
             if !task.is_done()? {
                 task.cancel(None)?;
             }
@@ -234,13 +250,18 @@ impl TaskGroup {
     /// Takes a task into the group.
     fn adopt(slf: &Bound<'_, Self>, task: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
-        let kept = task.clone().unbind();
-        let address = task.as_ptr().addr();
-        let previous = slf.get().with(py, |state| {
-            state.count += 1;
-            state.tasks.insert(address, (state.count, kept))
-        });
-        drop(previous);
+        match slf.get().tasks_shown(py) {
+            Some(shown) => shown.add(task)?,
+            None => {
+                let kept = task.clone().unbind();
+                let address = task.as_ptr().addr();
+                let previous = slf.get().with(py, |state| {
+                    state.adopted += 1;
+                    state.tasks.insert(address, (state.adopted, kept))
+                });
+                drop(previous);
+            }
+        }
         let task = AnyFuture::new(task.clone());
         if overriding::has_own_end(slf)? {
             return overriding::attach(slf, &task);
@@ -274,11 +295,14 @@ impl TaskGroup {
     fn __repr__(&self, py: Python<'_>) -> String {
         self.with(py, |state| {
             let mut text = "<TaskGroup".to_owned();
-            if !state.tasks.is_empty() {
-                text.push_str(&format!(" tasks={}", state.tasks.len()));
-            }
-            if !state.errors.is_empty() {
-                text.push_str(&format!(" errors={}", state.errors.len()));
+            let errors = state
+                .errors
+                .as_ref()
+                .map_or(0, |errors| errors.bind(py).len());
+            for (name, count) in [("tasks", state.count(py)), ("errors", errors)] {
+                if count > 0 {
+                    text.push_str(&format!(" {name}={count}"));
+                }
             }
             if state.is_aborting {
                 text.push_str(" cancelling");
@@ -290,22 +314,6 @@ impl TaskGroup {
         })
     }
 
-    #[getter(_tasks)]
-    fn private_tasks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PySet>> {
-        let tasks = self.with(py, |state| state.tasks_in_order(py));
-        PySet::new(py, tasks)
-    }
-
-    #[getter(_parent_task)]
-    fn private_parent(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.awaiter(py)
-    }
-
-    #[getter(_aborting)]
-    fn private_aborting(&self, py: Python<'_>) -> bool {
-        self.with(py, |state| state.is_aborting)
-    }
-
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.state
             .visit(|state| {
@@ -313,10 +321,8 @@ impl TaskGroup {
                 visit.call(&state.parent)?;
                 visit.call(&state.base_error)?;
                 visit.call(&state.completed)?;
-                state
-                    .errors
-                    .iter()
-                    .try_for_each(|error| visit.call(error))?;
+                visit.call(&state.errors)?;
+                visit.call(&state.tasks_shown)?;
                 state
                     .tasks
                     .values()
