@@ -1,4 +1,4 @@
-"""Copies of locks and queues: programs copy objects that have one among their attributes."""
+"""Copies of locks, queues and task groups: programs copy objects that have one among their attributes."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ MADE_WITH: dict[str, tuple[Any, ...]] = {
     "Queue": (3,),
     "LifoQueue": (3,),
     "PriorityQueue": (3,),
+    "TaskGroup": (),
 }
 
 

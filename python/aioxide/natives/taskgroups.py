@@ -7,6 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aioxide import _core
+from aioxide.natives.copying import state_of
 from aioxide.natives.templates import native_methods
 
 if TYPE_CHECKING:
@@ -20,7 +21,21 @@ __all__ = ["TaskGroup"]
 T = TypeVar("T")
 
 
-@native_methods(_core.TaskGroup)
+# What a copy takes along.
+_STATE = (
+    "_entered",
+    "_exiting",
+    "_aborting",
+    "_parent_task",
+    "_parent_cancel_requested",
+    "_tasks",
+    "_errors",
+    "_base_error",
+    "_on_completed_fut",
+)
+
+
+@native_methods(_core.TaskGroup, state_of(*_STATE))
 class TaskGroup:
     """An asynchronous context manager for tasks that end together."""
 
