@@ -211,6 +211,9 @@ class WaitMachine(Machine):
         self, me: int, where: Sequence[Target], when: str, patience: int | None
     ) -> Any:
         things = self._targets(me, where)
+        if when == asyncio.FIRST_EXCEPTION:
+            # Whether it looks at the exception of one depends on which it takes last.
+            things = self._one_done_at_most(things)
         seconds = None if patience is None else patience * TICK_S
         return await self.wait(
             me, "wait", lambda: self.kind.wait(things, timeout=seconds, return_when=when)
