@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
+import subprocess
+import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
@@ -184,3 +186,13 @@ def test_queues_in_cycles_are_collected() -> None:
     del made, queue
     gc.collect()
     assert [found for reference in gone if (found := reference()) is not None] == []
+
+
+def test_a_queue_is_whole_where_no_lock_was_asked_for() -> None:
+    # In a process of its own, which has imported nothing yet.
+    program = (
+        "import asyncio, copy; from aioxide.natives.queues import Queue;"
+        "queue = copy.deepcopy(Queue()); asyncio.run(queue._finished.wait())"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from aioxide import _core
+from aioxide.natives import locks  # noqa: F401 - the event of a queue has its methods from there
 from aioxide.natives.copying import state_of
 from aioxide.natives.templates import native_methods
 
