@@ -6,10 +6,12 @@ import asyncio
 import math
 import time
 import tracemalloc
+import weakref
 
 import pytest
+from tests.namespaces import Names
 
-from .support import Loop
+from .support import Loop, turns
 
 
 def test_timers_fire_in_the_order_of_their_deadlines(loop: Loop) -> None:
@@ -98,6 +100,37 @@ async def test_sleep_is_never_short_by_the_monotonic_clock(loop: Loop) -> None:
         await asyncio.sleep(delay)
         # The stdlib rounds by its clock's resolution, a nanosecond here.
         assert time.monotonic() - before >= delay - 1e-8
+
+
+async def test_a_sleep_that_is_closed_leaves_what_it_awaited_alone(
+    loop: Loop, names: Names
+) -> None:
+    sleeping = names.sleep(0.001)
+    awaited = sleeping.send(None)
+    sleeping.close()
+    # Due later, so that it would be done by then.
+    await names.sleep(0.002)
+    assert not awaited.done()
+
+
+async def test_a_sleep_that_was_woken_by_somebody_else_ends_at_once(
+    loop: Loop, names: Names
+) -> None:
+    sleeping = asyncio.ensure_future(names.sleep(3600))
+    await turns(1)
+    sleeping._fut_waiter.set_result("early")
+    assert await sleeping == "early"
+
+
+async def test_cancelled_sleeps_do_not_pile_up_among_the_timers(loop: Loop, names: Names) -> None:
+    awaited: list[weakref.ref[object]] = []
+    for _ in range(1_000):
+        sleeping = asyncio.ensure_future(names.sleep(3600))
+        await turns(1)
+        awaited.append(weakref.ref(sleeping._fut_waiter))
+        sleeping.cancel()
+        await asyncio.wait([sleeping])
+    assert sum(known() is not None for known in awaited) < 200
 
 
 def test_time_is_the_monotonic_clock(loop: Loop) -> None:

@@ -11,6 +11,7 @@ use pyo3::types::{PyFloat, PyInt};
 
 use crate::alarm::{Alarm, Purpose, Timer};
 use crate::event_loop::EventLoop;
+use crate::future::Future;
 use crate::raw::fastcall::Arguments;
 use crate::routine::{Coroutine, Function, Input, Progress, Routine};
 use crate::running::RunningLoop;
@@ -83,6 +84,8 @@ struct Sleep {
 enum Stage {
     New,
     GaveWay,
+    /// This future waits among the timers of the loop.
+    Asleep(Py<EventLoop>, Py<Future>),
     /// Waits for this.
     Timer(Timer),
 }
@@ -104,6 +107,11 @@ impl Sleep {
         let future = EventLoop::new_future(ours)?;
         let delay = delay.extract::<f64>()?;
         let when = ours.get().seconds_now() + delay;
+        if self.result.is_none(py) {
+            Future::begin_sleep(&future, ours.get(), when, delay)?;
+            self.stage = Stage::Asleep(ours.clone().unbind(), future.clone().unbind());
+            return Ok(Progress::Await(future.into_any()));
+        }
         let purpose = Purpose::Settle(future.clone().unbind(), self.result.clone_ref(py));
         let alarm = Alarm::set(ours, when, delay, purpose)?;
         self.stage = Stage::Timer(Timer::Alarm(ours.clone().unbind(), alarm));
@@ -131,6 +139,13 @@ impl Sleep {
     fn cancel_timer(&mut self, py: Python<'_>) -> PyResult<()> {
         match std::mem::replace(&mut self.stage, Stage::New) {
             Stage::New | Stage::GaveWay => Ok(()),
+            Stage::Asleep(event_loop, future) => {
+                let (event_loop, future) = (event_loop.into_bound(py), future.into_bound(py));
+                if future.get().give_up_sleep(py) {
+                    event_loop.get().note_timer_cancelled(py);
+                }
+                Ok(())
+            }
             Stage::Timer(timer) => timer.cancel(py),
         }
     }
@@ -156,6 +171,10 @@ impl Routine for Sleep {
         visit.call(&self.result)?;
         match &self.stage {
             Stage::New | Stage::GaveWay => Ok(()),
+            Stage::Asleep(event_loop, future) => {
+                visit.call(event_loop)?;
+                visit.call(future)
+            }
             Stage::Timer(timer) => timer.traverse(visit),
         }
     }

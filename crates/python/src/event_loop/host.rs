@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::{EventLoop, Watcher, Work, foreign};
 use crate::errors::os_error;
-use crate::future::Callback;
+use crate::future::{Callback, Future};
 use crate::handle::{Call, Handle};
 use crate::raw::attached;
 use crate::task::{Next, Resumption, Task};
@@ -221,6 +221,9 @@ impl Running<'_, '_> {
             Work::Step(step) => EventLoop::run_step(py, *step),
             Work::Joint(due) => EventLoop::report_failure(self.0, due.run(py)),
             Work::Alarm(alarm) => EventLoop::report_failure(self.0, alarm.ring(py)),
+            Work::Wake(future) => {
+                EventLoop::report_failure(self.0, Future::end_sleep(&future.into_bound(py)))
+            }
             Work::Deliver(delivery) => delivery.deliver(py),
             Work::Callback(handle) => EventLoop::run_handle(handle.bind(py)),
             Work::Foreign(handle) => foreign::run(handle.bind(py)),

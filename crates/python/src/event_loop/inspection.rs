@@ -24,7 +24,7 @@ impl Work {
             }
             Self::Deliver(delivery) => Some(delivery.future().clone_ref(py).into_any()),
             Self::Ready(wait) => Some(wait.clone_ref(py).into_any()),
-            Self::Joint(_) | Self::Alarm(_) => None,
+            Self::Joint(_) | Self::Alarm(_) | Self::Wake(_) => None,
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::clock::{LoopClock, VirtualClock};
 use crate::contexts::Contexts;
 use crate::errors::os_error;
 use crate::files::Service;
-use crate::future::Callback;
+use crate::future::{Callback, Future};
 use crate::handle::{Call, Handle, Queued};
 use crate::joint::Due;
 use crate::raw::guarded::Guarded;
@@ -80,6 +80,8 @@ pub(crate) enum Work {
     Joint(Box<Due>),
     /// Let an alarm go off.
     Alarm(Arc<Alarm>),
+    /// End a sleep.
+    Wake(Py<Future>),
     /// Give a future the outcome of a call in another thread.
     Deliver(Box<Delivery>),
     /// Call the handle of a source that has become ready.
@@ -104,6 +106,7 @@ impl Work {
         match self {
             Self::Handle(handle) => handle.release(py),
             Self::Alarm(alarm) => alarm.release(py),
+            Self::Wake(future) => drop(future.into_bound(py)),
             _ => {}
         }
     }
@@ -114,6 +117,7 @@ impl Cancellable for Work {
         match self {
             Self::Handle(queued) => queued.handle().get().is_cancelled(),
             Self::Alarm(alarm) => alarm.is_cancelled(),
+            Self::Wake(future) => future.get().is_sleep_given_up(),
             _ => false,
         }
     }
@@ -569,6 +573,7 @@ impl State {
                 Work::Done(callback) => callback.traverse(visit)?,
                 Work::Joint(due) => due.traverse(visit)?,
                 Work::Alarm(alarm) => alarm.traverse(visit)?,
+                Work::Wake(future) => visit.call(future)?,
                 Work::Deliver(delivery) => delivery.traverse(visit)?,
                 Work::Callback(handle) => visit.call(handle)?,
                 Work::Foreign(handle) => visit.call(handle)?,

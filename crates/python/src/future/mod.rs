@@ -25,6 +25,7 @@ mod iterator;
 mod outcome;
 mod owner;
 mod private;
+mod sleeper;
 mod waiters;
 
 pub(crate) use awaited_by::{Awaiters, future_add_to_awaited_by, future_discard_from_awaited_by};
@@ -60,6 +61,8 @@ pub(crate) struct Core {
     pub(crate) is_blocking: bool,
     /// Whether the exception has to be reported because nobody has asked for it.
     pub(crate) log_traceback: bool,
+    /// Whether nobody sleeps any more until the time for which the future waits among the timers.
+    is_given_up: bool,
 }
 
 impl Core {
@@ -466,18 +469,17 @@ impl Core {
 pub(crate) fn exact_future<'a, 'py>(
     object: &'a Bound<'py, PyAny>,
 ) -> Option<&'a Bound<'py, Future>> {
-    match object.cast_exact::<Future>() {
-        Ok(future) => Some(future),
-        Err(_other) => exact_derived(object),
+    if let Ok(future) = object.cast_exact::<Future>() {
+        return Some(future);
     }
-}
-
-/// As `exact_future`, for what is no plain future.
-#[inline(never)]
-fn exact_derived<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, Future>> {
     if let Ok(task) = object.cast_exact::<Task>() {
         return Some(task.as_super());
     }
+    exact_gathering(object)
+}
+
+#[inline(never)]
+fn exact_gathering<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, Future>> {
     object
         .cast_exact::<GatheringFuture>()
         .ok()
