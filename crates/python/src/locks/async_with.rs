@@ -54,13 +54,15 @@ pub(super) fn exit<'py, C: Acquirable>(
     py: Python<'py>,
     arguments: &Arguments<'_, 'py>,
 ) -> PyResult<Option<Py<PyAny>>> {
-    let names = [
-        intern!(py, "self"),
-        intern!(py, "exc_type"),
-        intern!(py, "exc"),
-        intern!(py, "tb"),
-    ];
-    let Some([Some(slf), Some(_), Some(_), Some(_)]) = arguments.fit(4, names) else {
+    let names = || {
+        [
+            intern!(py, "self"),
+            intern!(py, "exc_type"),
+            intern!(py, "exc"),
+            intern!(py, "tb"),
+        ]
+    };
+    let Some([slf, _, _, _]) = arguments.all(names) else {
         return Ok(None);
     };
     let lock = slf.cast::<C>()?.to_owned().unbind();

@@ -74,8 +74,8 @@ pub(super) fn put<'py>(
     arguments: &Arguments<'_, 'py>,
     order: Order,
 ) -> PyResult<Option<Py<PyAny>>> {
-    let names = [intern!(py, "self"), intern!(py, "item")];
-    let Some([Some(slf), Some(item)]) = arguments.fit(2, names) else {
+    let names = || [intern!(py, "self"), intern!(py, "item")];
+    let Some([slf, item]) = arguments.all(names) else {
         return Ok(None);
     };
     order.put(&slf.cast::<Queue>()?.get().items, &item)?;
@@ -213,8 +213,8 @@ pub(super) fn put_nowait<'py>(
     py: Python<'py>,
     arguments: &Arguments<'_, 'py>,
 ) -> PyResult<Option<Py<PyAny>>> {
-    let names = [intern!(py, "self"), intern!(py, "item")];
-    let Some([Some(slf), Some(item)]) = arguments.fit(2, names) else {
+    let names = || [intern!(py, "self"), intern!(py, "item")];
+    let Some([slf, item]) = arguments.all(names) else {
         return Ok(None);
     };
     put_now(&*slf.cast::<Queue>()?, &item)?;

@@ -28,8 +28,8 @@ static JOIN: Function = Function {
 };
 
 fn put<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
-    let names = [intern!(py, "self"), intern!(py, "item")];
-    let Some([Some(slf), Some(item)]) = arguments.fit(2, names) else {
+    let names = || [intern!(py, "self"), intern!(py, "item")];
+    let Some([slf, item]) = arguments.all(names) else {
         return Ok(None);
     };
     let put = Put {
@@ -99,9 +99,12 @@ impl Routine for Put {
     fn resume<'py>(&mut self, py: Python<'py>, input: Input<'py>) -> PyResult<Progress<'py>> {
         let queue = self.queue.bind(py);
         let putters = &queue.get().putters;
-        if let (Some(waiter), Err(error)) = (self.waiter.take(), input.value(py)) {
-            let passed = give_up(waiter.bind(py), putters, || says_full(queue));
-            return Err(waiting::after_passing_on(py, error, passed));
+        if let Some(waiter) = self.waiter.take() {
+            let waiter = waiter.into_bound(py);
+            if let Err(error) = input.value(py) {
+                let passed = give_up(&waiter, putters, || says_full(queue));
+                return Err(waiting::after_passing_on(py, error, passed));
+            }
         }
         let is_plain = is_plain(queue)?;
         let is_full = if is_plain {
@@ -149,9 +152,12 @@ impl Routine for Get {
     fn resume<'py>(&mut self, py: Python<'py>, input: Input<'py>) -> PyResult<Progress<'py>> {
         let queue = self.queue.bind(py);
         let getters = &queue.get().getters;
-        if let (Some(waiter), Err(error)) = (self.waiter.take(), input.value(py)) {
-            let passed = give_up(waiter.bind(py), getters, || says_empty(queue));
-            return Err(waiting::after_passing_on(py, error, passed));
+        if let Some(waiter) = self.waiter.take() {
+            let waiter = waiter.into_bound(py);
+            if let Err(error) = input.value(py) {
+                let passed = give_up(&waiter, getters, || says_empty(queue));
+                return Err(waiting::after_passing_on(py, error, passed));
+            }
         }
         let is_plain = is_plain(queue)?;
         let is_empty = if is_plain {

@@ -74,6 +74,29 @@ impl<'a, 'py> Arguments<'a, 'py> {
         self.fit_named(fitted, names)
     }
 
+    /// The arguments for the parameters `names`, each of which has to be given. None if the arguments do not fit. The
+    /// names are asked for only if arguments were given by name.
+    #[inline]
+    pub(crate) fn all<'n, const N: usize>(
+        &self,
+        names: impl FnOnce() -> [&'n Bound<'py, PyString>; N],
+    ) -> Option<[Borrowed<'a, 'py, PyAny>; N]>
+    where
+        'py: 'n,
+    {
+        if self.names.is_none() {
+            let values: &[_; N] = self.values.try_into().ok()?;
+            // SAFETY: the caller keeps its arguments alive until the call has ended.
+            return Some(values.map(|value| unsafe { Borrowed::from_ptr(self.py, value) }));
+        }
+        let fitted = self.fit(N, names())?;
+        let mut values = [(*fitted.first()?)?; N];
+        for (value, given) in values.iter_mut().zip(fitted) {
+            *value = given?;
+        }
+        Some(values)
+    }
+
     /// Puts those arguments in their places that have names.
     #[inline(never)]
     fn fit_named<const N: usize>(

@@ -56,9 +56,9 @@ pub(crate) fn receiver<'a, 'py, C: PyTypeCheck>(
     py: Python<'py>,
     arguments: &Arguments<'a, 'py>,
 ) -> PyResult<Option<Borrowed<'a, 'py, C>>> {
-    match arguments.fit(1, [intern!(py, "self")]) {
-        Some([Some(receiver)]) => Ok(Some(receiver.cast::<C>()?)),
-        _ => Ok(None),
+    match arguments.all(|| [intern!(py, "self")]) {
+        Some([receiver]) => Ok(Some(receiver.cast::<C>()?)),
+        None => Ok(None),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::future::cancelled_error_class;
 use crate::raw::fastcall::Arguments;
 use crate::raw::guarded::Guarded;
 use crate::raw::lifecycle::Lifecycle;
-use crate::routine::{Coroutine, Function, Input, Progress, Routine};
+use crate::routine::{Coroutine, Function, Input, Progress, Routine, receiver};
 use crate::running::{RunningLoop, running_loop};
 use crate::task::current_task;
 
@@ -396,7 +396,7 @@ pub(super) static TIMEOUT: Function = Function {
 };
 
 fn timeout<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
-    let Some([Some(delay)]) = arguments.fit(1, [intern!(py, "delay")]) else {
+    let Some([delay]) = arguments.all(|| [intern!(py, "delay")]) else {
         return Ok(None);
     };
     let delay = (!delay.is_none()).then_some(&*delay);
@@ -424,11 +424,10 @@ pub(super) static ENTER: Function = Function {
 };
 
 fn enter<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
-    let Some([Some(timeout)]) = arguments.fit(1, [intern!(py, "self")]) else {
+    let Some(timeout) = receiver::<Timeout>(py, arguments)? else {
         return Ok(None);
     };
-    let timeout = timeout.cast::<Timeout>()?.to_owned().unbind();
-    Coroutine::start(py, &ENTER, Enter(timeout))
+    Coroutine::start(py, &ENTER, Enter(timeout.to_owned().unbind()))
 }
 
 struct Enter(Py<Timeout>);
@@ -455,31 +454,25 @@ pub(super) static EXIT: Function = Function {
 };
 
 fn exit<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
-    let names = [
-        intern!(py, "self"),
-        intern!(py, "exc_type"),
-        intern!(py, "exc_val"),
-        intern!(py, "exc_tb"),
-    ];
-    let Some(
+    let names = || {
         [
-            Some(timeout),
-            Some(class),
-            Some(exception),
-            Some(_traceback),
-        ],
-    ) = arguments.fit(4, names)
-    else {
+            intern!(py, "self"),
+            intern!(py, "exc_type"),
+            intern!(py, "exc_val"),
+            intern!(py, "exc_tb"),
+        ]
+    };
+    let Some([timeout, class, exception, _traceback]) = arguments.all(names) else {
         return Ok(None);
     };
-    let exception = match exception.is_none() {
-        false => Some(exception.to_owned()),
+    let exception = if !exception.is_none() {
+        Some(exception.to_owned())
+    } else if class.is_none() {
+        None
+    } else {
         // Called by hand, with a class and nothing else.
-        true => class
-            .cast::<PyType>()
-            .ok()
-            .map(|class| class.call0())
-            .transpose()?,
+        let class = class.cast::<PyType>().ok();
+        class.map(|class| class.call0()).transpose()?
     };
     let exit = Exit {
         timeout: timeout.cast::<Timeout>()?.to_owned().unbind(),
