@@ -82,7 +82,7 @@ impl<W: Cancellable> Timers<W> {
     /// moment allows to remove: none, the one in the last place, or all of them.
     #[must_use = "dropping work may run foreign code: drop it outside of any borrow"]
     pub fn note_cancelled(&mut self) -> Removed<W> {
-        let last = self.heap.pop_if(|timer| timer.work.is_cancelled());
+        let last = self.pop_last_ghost();
         self.ghosts += usize::from(last.is_none());
         // Each sweep is paid for by as many cancels.
         let swept = if self.ghosts > GHOSTS_MIN && self.ghosts * 2 > self.heap.len() {
@@ -90,7 +90,16 @@ impl<W: Cancellable> Timers<W> {
         } else {
             Vec::new()
         };
-        last.map(|timer| timer.work).into_iter().chain(swept)
+        last.into_iter().chain(swept)
+    }
+
+    /// Takes out the timer in the last place if it was cancelled: the short way for one that has just been set, which then
+    /// need not be counted.
+    #[must_use = "dropping work may run foreign code: drop it outside of any borrow"]
+    pub fn pop_last_ghost(&mut self) -> Option<W> {
+        self.heap
+            .pop_if(|timer| timer.work.is_cancelled())
+            .map(|timer| timer.work)
     }
 
     /// The earliest deadline. It may belong to a ghost: waking for it is harmless.

@@ -41,6 +41,19 @@ impl Purpose {
         }
     }
 
+    /// Lets go of what would have been told.
+    #[inline]
+    fn release(self, py: Python<'_>) {
+        match self {
+            Self::Settle(future, result) => {
+                drop(future.into_bound(py));
+                drop(result.into_bound(py));
+            }
+            Self::Expire(iterator) => drop(iterator.into_bound(py)),
+            Self::TimeOut(timeout) => drop(timeout.into_bound(py)),
+        }
+    }
+
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Self::Settle(future, result) => {
@@ -104,11 +117,13 @@ impl Alarm {
 
     /// Cancels the alarm, unless it has gone off or is about to in this very turn.
     pub(crate) fn cancel(&self, event_loop: &EventLoop, py: Python<'_>) {
-        let purpose = self.purpose.replace(py, None);
-        let is_first = purpose.is_some() && !self.is_cancelled.swap(true, Ordering::Relaxed);
-        if is_first && self.is_timed {
+        let Some(purpose) = self.purpose.replace(py, None) else {
+            return;
+        };
+        if !self.is_cancelled.swap(true, Ordering::Relaxed) && self.is_timed {
             event_loop.note_timer_cancelled(py);
         }
+        purpose.release(py);
     }
 
     /// Whether the alarm was cancelled.
@@ -125,7 +140,9 @@ impl Alarm {
 
     /// Lets go of what the alarm would have done.
     pub(crate) fn release(&self, py: Python<'_>) {
-        drop(self.purpose.replace(py, None));
+        if let Some(purpose) = self.purpose.replace(py, None) {
+            purpose.release(py);
+        }
     }
 
     pub(crate) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -156,6 +173,7 @@ impl Timer {
         match self {
             Self::None => Ok(()),
             Self::Alarm(event_loop, alarm) => {
+                let event_loop = event_loop.into_bound(py);
                 alarm.cancel(event_loop.get(), py);
                 Ok(())
             }

@@ -303,8 +303,12 @@ impl EventLoop {
 
     /// Counts a cancelled timer, and lets go of those that can leave.
     pub(crate) fn note_timer_cancelled(&self, py: Python<'_>) {
-        let removed = self.with(py, |state| state.queues.timers.note_cancelled());
-        removed.for_each(|work| work.release(py));
+        match self.with(py, |state| state.queues.timers.pop_last_ghost()) {
+            Some(work) => work.release(py),
+            None => self
+                .with(py, |state| state.queues.timers.note_cancelled())
+                .for_each(|work| work.release(py)),
+        }
     }
 
     /// Fails with asyncio's `RuntimeError` on a closed loop.
