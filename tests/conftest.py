@@ -36,7 +36,10 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marks of this suite."""
+    """Declare the marks of this suite, and hear of Ctrl-C, as children started by it must."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell has its background jobs ignore it, and they have their children do so.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line(
         "markers",
         "asyncio_since(major, minor, reason): the stdlib half runs from this Python on, aioxide's half on every one",
@@ -240,6 +243,7 @@ class Program:
         """Remember which loop the programs use."""
         module = "asyncio" if loop_name == "asyncio" else "aioxide"
         self._prelude = f"import asyncio, os, signal, sys, threading, time\nfrom {module} import new_event_loop\n"
+        self._processes: list[subprocess.Popen[str]] = []
 
     def start(
         self, source: str, *options: str, env: dict[str, str] | None = None
@@ -248,9 +252,11 @@ class Program:
         command = [sys.executable, *options, "-c", self._prelude + textwrap.dedent(source)]
         pipe = subprocess.PIPE
         environment = {**os.environ, **(env or {})}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment
         )
+        self._processes.append(process)
+        return process
 
     def run(
         self, source: str, *options: str, env: dict[str, str] | None = None
@@ -265,8 +271,17 @@ class Program:
             pytest.fail(f"the program hung\n{out}\n{err}")
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
+    def end(self) -> None:
+        """Kill what a test that failed has left running."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+
 
 @pytest.fixture
-def program(loop_name: str) -> Program:
+def program(loop_name: str) -> Iterator[Program]:
     """Runs source text in a subprocess, with `new_event_loop` of the loop under test in its globals."""
-    return Program(loop_name)
+    program = Program(loop_name)
+    yield program
+    program.end()

@@ -20,7 +20,7 @@ def _interrupt_when_ready(process: subprocess.Popen[str], times: int = 1) -> tup
             pytest.fail(f"the program ended before it was ready\n{err}")
         process.send_signal(signal.SIGINT)
     try:
-        return process.communicate(timeout=30)
+        return process.communicate(timeout=20)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
