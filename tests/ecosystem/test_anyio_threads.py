@@ -109,10 +109,12 @@ async def test_a_wait_for_a_thread_may_be_abandoned(loop: Loop) -> None:
     ended = asyncio.Event()
 
     def works() -> None:
+        # Not before: a call that has not begun would never do so.
+        loop.call_soon_threadsafe(scope.cancel)
         assert release.wait(10)
         loop.call_soon_threadsafe(ended.set)
 
-    with anyio.move_on_after(0.01) as scope:
+    with anyio.CancelScope() as scope:
         await anyio.to_thread.run_sync(works, abandon_on_cancel=True)
     assert scope.cancelled_caught
     release.set()
