@@ -10,6 +10,7 @@ use super::async_with::{Acquirable, enter, exit};
 use super::description::{Described, repr, with_waiters};
 use super::lock::{Lock, LockAcquisition};
 use super::notified::{Wait, WaitFor};
+use super::private::private_names;
 use crate::deque::Deque;
 use crate::joint::AnyFuture;
 use crate::loop_bound::LoopBound;
@@ -328,6 +329,8 @@ impl Described for Condition {
     }
 }
 
+private_names!(Condition);
+
 #[pymethods]
 impl Condition {
     #[new]
@@ -402,30 +405,6 @@ impl Condition {
     #[setter(_lock)]
     fn set_private_lock(&self, py: Python<'_>, lock: Py<PyAny>) {
         drop(self.lock.replace(py, Some(lock)));
-    }
-
-    #[getter(_waiters)]
-    fn private_waiters<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.waiters.show(py)
-    }
-
-    #[setter(_waiters)]
-    fn set_private_waiters(&self, py: Python<'_>, waiters: Option<Py<PyAny>>) {
-        self.waiters.put(py, waiters);
-    }
-
-    #[getter(_loop)]
-    fn private_loop(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.bound.get(py)
-    }
-
-    #[setter(_loop)]
-    fn set_private_loop(&self, py: Python<'_>, event_loop: Option<&Bound<'_, PyAny>>) {
-        self.bound.set(py, event_loop);
-    }
-
-    fn _get_loop<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.get().bound.running(slf.as_any())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

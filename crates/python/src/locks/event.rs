@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::description::{Described, repr, with_waiters};
+use super::private::private_names;
 use crate::deque::Deque;
 use crate::loop_bound::LoopBound;
 use crate::raw::fastcall::Arguments;
@@ -160,6 +161,8 @@ impl Described for Event {
     }
 }
 
+private_names!(Event);
+
 #[pymethods]
 impl Event {
     #[new]
@@ -185,30 +188,6 @@ impl Event {
         let is_set = is_set.is_truthy()?;
         self.is_set.replace(py, is_set);
         Ok(())
-    }
-
-    #[getter(_waiters)]
-    fn private_waiters<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.waiters.show(py)
-    }
-
-    #[setter(_waiters)]
-    fn set_private_waiters(&self, py: Python<'_>, waiters: Option<Py<PyAny>>) {
-        self.waiters.put(py, waiters);
-    }
-
-    #[getter(_loop)]
-    fn private_loop(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.bound.get(py)
-    }
-
-    #[setter(_loop)]
-    fn set_private_loop(&self, py: Python<'_>, event_loop: Option<&Bound<'_, PyAny>>) {
-        self.bound.set(py, event_loop);
-    }
-
-    fn _get_loop<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.get().bound.running(slf.as_any())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -15,4 +15,5 @@ mod description;
 pub(crate) mod event;
 pub(crate) mod lock;
 mod notified;
+mod private;
 pub(crate) mod semaphore;

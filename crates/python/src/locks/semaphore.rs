@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::async_with::{Acquirable, Acquire, Acquisition, enter, exit};
 use super::description::{Described, repr, with_waiters};
+use super::private::private_names;
 use crate::count::Count;
 use crate::deque::Deque;
 use crate::loop_bound::LoopBound;
@@ -371,6 +372,8 @@ impl Described for Semaphore {
     }
 }
 
+private_names!(Semaphore);
+
 #[pymethods]
 impl Semaphore {
     #[new]
@@ -393,30 +396,6 @@ impl Semaphore {
     #[setter(_value)]
     fn set_private_value(&self, py: Python<'_>, value: Count) {
         drop(self.value.replace(py, value));
-    }
-
-    #[getter(_waiters)]
-    fn private_waiters<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.waiters.show(py)
-    }
-
-    #[setter(_waiters)]
-    fn set_private_waiters(&self, py: Python<'_>, waiters: Option<Py<PyAny>>) {
-        self.waiters.put(py, waiters);
-    }
-
-    #[getter(_loop)]
-    fn private_loop(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.bound.get(py)
-    }
-
-    #[setter(_loop)]
-    fn set_private_loop(&self, py: Python<'_>, event_loop: Option<&Bound<'_, PyAny>>) {
-        self.bound.set(py, event_loop);
-    }
-
-    fn _get_loop<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.get().bound.running(slf.as_any())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
