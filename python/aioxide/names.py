@@ -1,7 +1,7 @@
 """Host names: `getaddrinfo`, `getnameinfo`, and the short cut for addresses that need no look-up.
 
 What the C library answers from the text alone (literal addresses, a missing host) is asked of it right here, since
-no thread is worth waiting for; every other question goes to the loop's own blocking pool. `socket.getaddrinfo` is
+no thread is worth waiting for, or not even asked; every other question goes to the loop's own blocking pool. `socket.getaddrinfo` is
 found by name at each call, because programs and tests replace it.
 
 Names that the C library would misread are refused before it sees them: it stops reading at a NUL, and takes
@@ -15,6 +15,7 @@ from asyncio.log import logger
 from socket import inet_pton
 from typing import TYPE_CHECKING, Any
 
+from aioxide import _core
 from aioxide.foundation import Foundation
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     Port: TypeAlias = bytes | str | int | None
     # family, type, protocol, canonical name, socket address
     AddressInfo: TypeAlias = tuple[int, int, int, str, tuple[Any, ...]]
+
+# As the standard library has it: what a program has put in its place is always asked.
+_getaddrinfo = socket.getaddrinfo
 
 # RFC 1035, section 2.3.4, without the root's empty label.
 _NAME_BYTES_MAX = 253
@@ -60,6 +64,10 @@ class Names(Foundation):
             socket.gaierror: there is no such name, or it cannot be one.
 
         """
+        if flags == 0 and socket.getaddrinfo is _getaddrinfo and not self.get_debug():
+            known = _core.literal_address_info(host, port, family, type, proto)
+            if known is not None:
+                return known
         _refuse_misleading(host, port)
         question = (host, port, family, type, proto, flags)
         look_up = self._logged_getaddrinfo if self.get_debug() else socket.getaddrinfo

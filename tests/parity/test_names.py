@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from typing import Any
 
 import pytest
@@ -37,6 +38,28 @@ QUESTIONS: list[tuple[Any, Any, dict[str, Any]]] = [
     ("fe80::1%lo", 80, {"type": socket.SOCK_STREAM}),
     ("fe80::1%1", 80, {"type": socket.SOCK_STREAM}),
     ("2001:DB8::0001", 80, {"type": socket.SOCK_STREAM}),
+    *(
+        (host, 80, {"type": kind})
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, int(socket.SOCK_STREAM))
+        for host in (
+            "::1.2.3.4",
+            "::102:304",
+            "::1:0",
+            "::2:0:0",
+            "::ffff:102:304",
+            "::ffff:0:1.2.3.4",
+            "0:0:0:0:0:0:0:1",
+            "1:0:0:2::",
+            "1::2:0:3",
+            "1:2:3:4:5:6:7:8",
+            "2001:db8:0:1:1:1:1:1",
+            "2001:db8::1:0:0:1",
+            "64:ff9b::192.0.2.33",
+            "010.0.0.1",
+        )
+    ),
+    ("127.0.0.1", True, {"type": socket.SOCK_STREAM}),
+    ("::1", 80, {"type": socket.SOCK_STREAM, "proto": socket.IPPROTO_TCP}),
     (None, 80, {"type": socket.SOCK_STREAM}),
     (None, 80, {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE}),
     (None, 80, {"type": socket.SOCK_STREAM, "family": socket.AF_INET, "flags": socket.AI_PASSIVE}),
@@ -109,6 +132,26 @@ async def test_getaddrinfo_answers_as_the_socket_module_does(
     for family, kind, *_ in answer:
         assert isinstance(family, socket.AddressFamily)
         assert isinstance(kind, (socket.SocketKind, int))
+
+
+async def test_hooks_hear_of_questions_that_nobody_has_to_be_asked(loop: Loop) -> None:
+    heard: list[tuple[Any, ...]] = []
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event == "socket.getaddrinfo" and args[1] == 47113:
+            heard.append(args)
+
+    sys.addaudithook(hook)
+    await loop.getaddrinfo("127.0.0.1", 47113, type=socket.SOCK_STREAM)
+    assert heard == [("127.0.0.1", 47113, 0, socket.SOCK_STREAM, 0)]
+
+
+async def test_what_stands_in_the_place_of_getaddrinfo_is_asked(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *question, **_more: [question[:2]])
+    answer = await loop.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)
+    assert answer == [("127.0.0.1", 80)]  # type: ignore[comparison-overlap]
 
 
 @pytest.mark.parametrize(

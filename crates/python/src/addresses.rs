@@ -49,7 +49,7 @@ pub(crate) fn internet_to_python<'py>(
 }
 
 /// An IP address as `inet_ntop` writes it, which keeps IPv4's form in those of IPv6 that embed IPv4.
-fn host_of(ip: IpAddr) -> String {
+pub(crate) fn host_of(ip: IpAddr) -> String {
     match ip {
         IpAddr::V6(ip) => match ip.segments() {
             [0, 0, 0, 0, 0, 0, seventh, _] if seventh > 0 => {

@@ -21,6 +21,7 @@ mod handle;
 mod joint;
 mod locks;
 mod loop_bound;
+mod names;
 mod programs;
 mod queues;
 mod raw;
@@ -94,6 +95,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(accepting::accept, module)?)?;
     module.add_function(wrap_pyfunction!(build_info, module)?)?;
     module.add_function(wrap_pyfunction!(files::file_backend, module)?)?;
+    module.add_function(wrap_pyfunction!(names::literal_address_info, module)?)?;
     module.add_function(wrap_pyfunction!(programs::start_program, module)?)?;
     module.add_function(wrap_pyfunction!(routine::native_function, module)?)?;
     module.add_function(wrap_pyfunction!(task::registered_tasks, module)?)?;

@@ -9,6 +9,7 @@ from ._future import Future, FutureIter, future_add_to_awaited_by, future_discar
 from ._handle import Handle, ThreadSafeHandle, TimerHandle
 from ._joint import JointCallback, WaitGroup, _AsCompletedIterator, _GatheringFuture
 from ._locks import Barrier, BoundedSemaphore, Condition, Event, Lock, Semaphore
+from ._names import literal_address_info
 from ._programs import start_program
 from ._queues import LifoQueue, PriorityQueue, Queue
 from ._routine import NativeCoroutine, NativeCoroutineWrapper, NativeFunction, native_function
@@ -76,6 +77,7 @@ __all__ = [
     "file_backend",
     "future_add_to_awaited_by",
     "future_discard_from_awaited_by",
+    "literal_address_info",
     "native_function",
     "registered_tasks",
     "start_program",

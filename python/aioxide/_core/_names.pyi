@@ -1,0 +1,7 @@
+"""Host names: what is known of a literal address."""
+
+from typing import Any
+
+def literal_address_info(
+    host: object, port: object, family: object, type: object, proto: object, /
+) -> list[Any] | None: ...
