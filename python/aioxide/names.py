@@ -1,8 +1,8 @@
 """Host names: `getaddrinfo`, `getnameinfo`, and the short cut for addresses that need no look-up.
 
 What the C library answers from the text alone (literal addresses, a missing host) is asked of it right here, since
-no thread is worth waiting for, or not even asked; every other question goes to the loop's own blocking pool. `socket.getaddrinfo` is
-found by name at each call, because programs and tests replace it.
+no thread is worth waiting for, or not even asked; every other question goes to the loop's own blocking pool.
+`socket.getaddrinfo` is found by name at each call, because programs and tests replace it.
 
 Names that the C library would misread are refused before it sees them: it stops reading at a NUL, and takes
 `0x000…7f000001` of any length for an address. Refusing is `socket.gaierror`, as for any name that does not exist.

@@ -245,3 +245,24 @@ async def test_a_slow_reader_bounds_what_the_writer_buffers(loop: Loop) -> None:
         assert pair.client_transport.get_write_buffer_size() <= 65536 + 10_000
         pair.server_transport.resume_reading()
         await pair.server.received(written)
+
+
+async def test_many_small_writes_behind_a_full_socket_arrive_whole_and_in_order(loop: Loop) -> None:
+    async with connected(Recorder, Recorder) as pair:
+        pair.client_transport.pause_reading()
+        expected = b"x" * 8_000_000
+        pair.server_transport.write(expected)
+        await turns(5)
+        # The socket is full: these wait, and go out by and by, some of them in part.
+        for number in range(5_000):
+            chunk = b"%d," % number
+            pair.server_transport.write(chunk)
+            expected += chunk
+            if number % 100 == 0:
+                await turns(1)
+        pair.client_transport.resume_reading()
+        assert await pair.client.received(len(expected)) == expected
+        pair.server_transport.write(b"a")
+        pair.server_transport.writelines([b"", b"b", b"c"])
+        pair.server_transport.write(b"d")
+        assert await pair.client.received(len(expected) + 4) == expected + b"abcd"

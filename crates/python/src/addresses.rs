@@ -58,8 +58,27 @@ pub(crate) fn host_of(ip: IpAddr) -> String {
             }
             _ => ip.to_string(),
         },
-        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V4(ip) => dotted(ip),
     }
+}
+
+/// An address as its four numbers, which the general way of formatting takes ten times as long for.
+fn dotted(ip: Ipv4Addr) -> String {
+    let digit = |value: u8| char::from(b'0' + value % 10);
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for number in ip.octets() {
+        if !text.is_empty() {
+            text.push('.');
+        }
+        if number >= 100 {
+            text.push(digit(number / 100));
+        }
+        if number >= 10 {
+            text.push(digit(number / 10));
+        }
+        text.push(digit(number));
+    }
+    text
 }
 
 /// The name of a Unix socket, as the kernel keeps it: bytes for an abstract name, which begins with a zero, else a path.
@@ -103,4 +122,21 @@ where
 {
     let item = address.get_borrowed_item(index).ok()?;
     item.cast_exact::<PyInt>().ok()?.as_any().extract().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_of_an_address_is_written_without_zeros_before_it() {
+        for number in 0..=255 {
+            for ip in [
+                Ipv4Addr::new(number, 0, 10, 255),
+                Ipv4Addr::new(1, 99, 100, number),
+            ] {
+                assert_eq!(dotted(ip), ip.to_string());
+            }
+        }
+    }
 }

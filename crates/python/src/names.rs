@@ -39,12 +39,12 @@ impl Members {
 /// Returns what `socket.getaddrinfo` would for a literal address, a port's number, and one kind of socket, without
 /// flags; None for every other question. Tells auditing hooks as that does, and raises what they raise.
 #[pyfunction]
-#[pyo3(signature = (host, port, family, r#type, proto, /))]
+#[pyo3(signature = (host, port, family, kind, proto, /))]
 pub(crate) fn literal_address_info<'py>(
     host: &Bound<'py, PyAny>,
     port: &Bound<'py, PyAny>,
     family: &Bound<'py, PyAny>,
-    r#type: &Bound<'py, PyAny>,
+    kind: &Bound<'py, PyAny>,
     proto: &Bound<'py, PyAny>,
 ) -> PyResult<Option<Bound<'py, PyList>>> {
     static AUDIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -52,10 +52,10 @@ pub(crate) fn literal_address_info<'py>(
     let Some(address) = literal(host) else {
         return Ok(None);
     };
-    let (Some(0..=0xffff), Some(family_number), Some(kind), Some(proto_number)) = (
+    let (Some(0..=0xffff), Some(family_number), Some(kind_number), Some(proto_number)) = (
         port.cast_exact::<PyInt>().ok().and_then(number),
         family.cast::<PyInt>().ok().and_then(number),
-        r#type.cast::<PyInt>().ok().and_then(number),
+        kind.cast::<PyInt>().ok().and_then(number),
         proto.cast::<PyInt>().ok().and_then(number),
     ) else {
         return Ok(None);
@@ -65,9 +65,9 @@ pub(crate) fn literal_address_info<'py>(
         IpAddr::V6(_) => AddressFamily::INET6,
     };
     let members = Members::of(py)?;
-    let (own_proto, kind) = if kind == i64::from(SocketType::STREAM.as_raw()) {
+    let (own_proto, own_kind) = if kind_number == i64::from(SocketType::STREAM.as_raw()) {
         (ipproto::TCP, &members.stream)
-    } else if kind == i64::from(SocketType::DGRAM.as_raw()) {
+    } else if kind_number == i64::from(SocketType::DGRAM.as_raw()) {
         (ipproto::UDP, &members.datagram)
     } else {
         return Ok(None);
@@ -83,7 +83,7 @@ pub(crate) fn literal_address_info<'py>(
         host,
         port,
         family,
-        r#type,
+        kind,
         proto,
     ))?;
     let (family, place) = match address {
@@ -91,7 +91,7 @@ pub(crate) fn literal_address_info<'py>(
         IpAddr::V6(_) => (&members.inet6, (host, port, 0, 0).into_pyobject(py)?),
     };
     let info: Bound<'py, PyTuple> =
-        (family, kind, own_proto, intern!(py, ""), place).into_pyobject(py)?;
+        (family, own_kind, own_proto, intern!(py, ""), place).into_pyobject(py)?;
     PyList::new(py, [info]).map(Some)
 }
 

@@ -3,5 +3,5 @@
 from typing import Any
 
 def literal_address_info(
-    host: object, port: object, family: object, type: object, proto: object, /
+    host: object, port: object, family: object, kind: object, proto: object, /
 ) -> list[Any] | None: ...

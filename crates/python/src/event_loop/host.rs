@@ -246,14 +246,20 @@ impl Running<'_, '_> {
             let unflushed = event_loop.with(py, |state| {
                 (!state.unflushed.is_empty()).then(|| std::mem::take(&mut state.unflushed))
             });
-            let Some(unflushed) = unflushed else {
+            let Some(mut unflushed) = unflushed else {
                 return result.and(EventLoop::flush_files(self.0));
             };
             EventLoop::leave_stage(self.0);
-            for stream in &unflushed {
+            for stream in unflushed.drain(..) {
                 let stream = stream.bind(py);
                 result = result.and(stream.get().flush_held(stream));
             }
+            // The next turn need not ask for memory again.
+            event_loop.with(py, |state| {
+                if state.unflushed.capacity() == 0 {
+                    state.unflushed = unflushed;
+                }
+            });
         }
     }
 }

@@ -14,6 +14,9 @@ use super::channel::Channel;
 /// How many chunks go out in one system call. The kernel takes up to 1024; few writers come near.
 const CHUNKS_MAX: usize = 64;
 
+/// Up to so many bytes are copied together: that is cheaper than to tell the kernel of several places.
+const JOINED_MAX: usize = 4 * 1024;
+
 /// Chunks in order, the first of them perhaps sent in part.
 #[derive(Default)]
 pub(crate) struct Outgoing {
@@ -91,6 +94,37 @@ impl Outgoing {
             }
         }
         Ok(true)
+    }
+
+    /// Whether there are several chunks that are better sent from one place.
+    #[inline]
+    pub(super) fn is_to_be_joined(&self, channel: Channel) -> bool {
+        self.chunks.len() > 1 && self.size <= JOINED_MAX && !channel.keeps_messages
+    }
+
+    /// As [`send`](Self::send), by way of `memory`, which is large enough for chunks that are to be joined.
+    pub(super) fn send_joined(
+        &mut self,
+        py: Python<'_>,
+        channel: Channel,
+        fd: RawFd,
+        memory: &mut [u8],
+    ) -> Result<bool, Errno> {
+        let (mut skipped, mut end) = (self.offset, 0);
+        for chunk in &self.chunks {
+            let bytes = chunk.as_bytes(py).get(skipped..).unwrap_or_default();
+            let Some(place) = memory.get_mut(end..end + bytes.len()) else {
+                break;
+            };
+            place.copy_from_slice(bytes);
+            end += bytes.len();
+            skipped = 0;
+        }
+        match channel.send(fd, memory.get(..end).unwrap_or_default())? {
+            Attempt::Done(sent) => self.advance(py, sent),
+            Attempt::WouldBlock => {}
+        }
+        Ok(self.is_empty())
     }
 
     /// Takes the first `sent` bytes out.

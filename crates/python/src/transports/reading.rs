@@ -214,41 +214,36 @@ impl Stream {
 
     fn read_into_buffer(&self, slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
-        let lent = context::run_in(py, &self.context, || lend_buffer(protocol, -1));
-        let view = match lent {
-            Ok(view) => view,
-            Err(error) => {
-                return self.check_call(
-                    py,
-                    Err::<(), _>(error),
-                    "Fatal error: protocol.get_buffer() call failed.",
-                );
+        // What the protocol was asked last, as asyncio words its failure.
+        let mut step = "Fatal error: protocol.get_buffer() call failed.";
+        let filled = context::run_in(py, &self.context, || {
+            let view = lend_buffer(protocol, -1)?;
+            let received = match bytes::writable(py, &view) {
+                Some(memory) => self
+                    .channel
+                    .receive(self.owned.fd, memory)
+                    .map_err(|errno| os_error(py, errno)),
+                None => Err(PyTypeError::new_err(
+                    "get_buffer() must return a writable, contiguous buffer",
+                )),
+            };
+            view.release(py);
+            match received {
+                Ok(Attempt::Done(0)) => Ok(Received::EndOfStream),
+                Ok(Attempt::Done(count)) => {
+                    step = "Fatal error: protocol.buffer_updated() call failed.";
+                    protocol.call_method1(intern!(py, "buffer_updated"), (count,))?;
+                    Ok(Received::Data(Ok(())))
+                }
+                Ok(Attempt::WouldBlock) => Ok(Received::Nothing),
+                Err(error) => Ok(Received::Data(Err(error))),
             }
-        };
-        let received = match bytes::writable(py, &view) {
-            Some(memory) => self
-                .channel
-                .receive(self.owned.fd, memory)
-                .map_err(|errno| os_error(py, errno)),
-            None => Err(PyTypeError::new_err(
-                "get_buffer() must return a writable, contiguous buffer",
-            )),
-        };
-        view.release(py);
-        match received {
-            Ok(Attempt::Done(0)) => self.read_eof(slf, protocol),
-            Ok(Attempt::Done(count)) => {
-                let called = context::run_in(py, &self.context, || {
-                    protocol.call_method1(intern!(py, "buffer_updated"), (count,))
-                });
-                self.check_call(
-                    py,
-                    called,
-                    "Fatal error: protocol.buffer_updated() call failed.",
-                )
-            }
-            Ok(Attempt::WouldBlock) => Ok(()),
-            Err(error) => self.fail_by_kernel(py, error, Failure::Read),
+        });
+        match filled {
+            Ok(Received::EndOfStream) => self.read_eof(slf, protocol),
+            Ok(Received::Data(Ok(())) | Received::Nothing) => Ok(()),
+            Ok(Received::Data(Err(error))) => self.fail_by_kernel(py, error, Failure::Read),
+            Err(error) => self.check_call(py, Err::<(), _>(error), step),
         }
     }
 

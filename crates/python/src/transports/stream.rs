@@ -89,6 +89,15 @@ impl State {
     pub(super) fn is_reading(&self) -> bool {
         self.has_begun && !self.is_read_paused && !self.is_closing && !self.has_read_eof
     }
+
+    /// Whether nobody waits for the kernel to have everything that was written.
+    pub(super) fn expects_nothing_of_writes(&self) -> bool {
+        !self.is_write_paused
+            && !self.is_closing
+            && !self.has_written_eof
+            && self.empty_waiter.is_none()
+            && self.receiver != Receiver::Tls
+    }
 }
 
 /// The native half of a stream transport.

@@ -256,20 +256,33 @@ impl Stream {
     }
 
     fn send(&self, py: Python<'_>) -> Result<bool, Errno> {
-        if self.with(py, |state| state.outgoing.is_empty()) {
+        let (channel, fd) = (self.channel, self.owned.fd);
+        let (is_empty, is_to_be_joined) = self.with(py, |state| {
+            let outgoing = &state.outgoing;
+            (outgoing.is_empty(), outgoing.is_to_be_joined(channel))
+        });
+        if is_empty {
             return Ok(true);
         }
         if !self.has_its_descriptor(py) {
             return Err(Errno::BADF);
         }
-        self.with(py, |state| {
-            state.outgoing.send(py, self.channel, self.owned.fd)
-        })
+        if is_to_be_joined {
+            return self.event_loop.get().with_scratch(py, |memory| {
+                self.with(py, |state| {
+                    state.outgoing.send_joined(py, channel, fd, memory)
+                })
+            });
+        }
+        self.with(py, |state| state.outgoing.send(py, channel, fd))
     }
 
     fn after_all_sent(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         self.unwatch(py, Direction::Write, Telling::AtOnce);
+        if self.with(py, |state| state.expects_nothing_of_writes()) {
+            return Ok(());
+        }
         self.resume_protocol(py)?;
         self.tell_tls(py)?;
         let (is_closing, shuts_down, waiter) = self.with(py, |state| {
