@@ -27,6 +27,7 @@ pub(crate) mod ready;
 pub(crate) mod recursion;
 pub(crate) mod refcount;
 pub(crate) mod registry;
+pub(crate) mod socket;
 #[cfg(Py_3_12)]
 mod stop_iteration;
 pub(crate) mod text;

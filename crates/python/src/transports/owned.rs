@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use rustix::io::Errno;
 
 use crate::event_loop::{EventLoop, Trust, Watcher};
+use crate::raw::socket;
 
 /// When the kernel learns that a watch has ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,11 +27,13 @@ pub(super) enum Telling {
 /// A socket or file object, and the descriptor that it had when the transport was made.
 pub(crate) struct Owned {
     object: Py<PyAny>,
-    /// Its method `fileno`, which is called for each packet.
+    /// Its method `fileno`, which is called for each packet of what is no plain socket.
     fileno: Py<PyAny>,
     pub(super) fd: RawFd,
     /// What `fileno` returned: for all but large numbers it is the same object each time.
     fd_object: Py<PyAny>,
+    /// The object is a socket that says its descriptor without a call.
+    is_plain_socket: bool,
     /// The kernel has been told of this very object's descriptor, not only of an earlier one with the same number.
     is_registered: AtomicBool,
 }
@@ -40,11 +43,13 @@ impl Owned {
     pub(super) fn of(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         let fileno = object.getattr(intern!(object.py(), "fileno"))?;
         let fd_object = fileno.call0()?;
+        let fd = fd_object.extract()?;
         Ok(Self {
             object: object.clone().unbind(),
             fileno: fileno.unbind(),
-            fd: fd_object.extract()?,
+            fd,
             fd_object: fd_object.unbind(),
+            is_plain_socket: socket::is_plain(object, fd),
             is_registered: AtomicBool::new(false),
         })
     }
@@ -57,6 +62,9 @@ impl Owned {
     /// Whether the object is still open under the number that it had.
     #[inline]
     pub(super) fn has_its_descriptor(&self, py: Python<'_>) -> bool {
+        if self.is_plain_socket {
+            return socket::descriptor(self.object.bind(py)) == self.fd;
+        }
         self.fileno.bind(py).call0().is_ok_and(|fd| {
             fd.is(&self.fd_object) || fd.extract::<RawFd>().is_ok_and(|fd| fd == self.fd)
         })
