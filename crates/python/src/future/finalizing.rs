@@ -32,6 +32,19 @@ impl Lifecycle for Future {
         Some(&POOL)
     }
 
+    #[inline]
+    fn ends_flat(slf: &Bound<'_, Self>) -> bool {
+        let py = slf.py();
+        let essence = slf
+            .get()
+            .with(py, |core| core.is_flat().then(|| core.take_flat()));
+        let is_flat = essence.is_some();
+        if let Some(essence) = essence {
+            essence.release(py);
+        }
+        is_flat
+    }
+
     fn empty(slf: &Bound<'_, Self>) {
         slf.get().with(slf.py(), std::mem::take).release(slf.py());
     }

@@ -16,7 +16,7 @@ use crate::event_loop::{EventLoop, Work};
 use crate::joint::GatheringFuture;
 use crate::raw::guarded::Guarded;
 use crate::raw::lifecycle::Lifecycle;
-use crate::raw::{context, raising};
+use crate::raw::{context, raising, refcount};
 use crate::task::Task;
 
 mod awaited_by;
@@ -82,20 +82,55 @@ impl Core {
         matches!(self.outcome, Outcome::Pending)
     }
 
+    /// Whether a future that goes can be emptied by `take_flat`: nothing is to be said of its end, and to let go of what it has
+    /// deallocates no others.
+    #[inline]
+    pub(crate) fn is_flat(&self) -> bool {
+        let is_flat = match &self.outcome {
+            Outcome::Pending | Outcome::Cancelled => true,
+            Outcome::Result(result) => refcount::ends_alone(result),
+            Outcome::Exception(_) => false,
+        };
+        is_flat
+            && !self.log_traceback
+            && matches!(self.waiters, Waiters::None)
+            && matches!(self.awaiters, Awaiters::None)
+            && self.extras.is_none()
+    }
+
+    /// Empties a flat future, and hands out what it had.
+    #[inline]
+    pub(crate) fn take_flat(&mut self) -> Essence {
+        self.is_blocking = false;
+        self.is_given_up = false;
+        Essence(self.owner.take(), std::mem::take(&mut self.outcome))
+    }
+
     /// Lets go of everything. What most futures have does not have to ask whether the thread is attached.
     #[inline]
-    fn release(mut self, py: Python<'_>) {
-        if let Some(owner) = self.owner.take() {
-            owner.release(py);
-        }
-        if let Outcome::Result(result) = std::mem::take(&mut self.outcome) {
-            drop(result.into_bound(py));
-        }
+    pub(crate) fn release(mut self, py: Python<'_>) {
+        self.take_flat().release(py);
     }
 
     /// The part that few futures have, made if need be.
     pub(crate) fn extras(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
+    }
+}
+
+/// What all futures have: an owner and an outcome.
+pub(crate) struct Essence(Option<Owner>, Outcome);
+
+impl Essence {
+    /// Lets go of it. What most futures have does not have to ask whether the thread is attached.
+    #[inline]
+    pub(crate) fn release(self, py: Python<'_>) {
+        if let Some(owner) = self.0 {
+            owner.release(py);
+        }
+        if let Outcome::Result(result) = self.1 {
+            drop(result.into_bound(py));
+        }
     }
 }
 

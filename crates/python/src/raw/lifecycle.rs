@@ -58,13 +58,11 @@ impl<T: Lifecycle> Pool<T> {
     ///
     /// # Safety
     /// Nobody owns the object, which is exactly a `T`, of that class, and not known to the collector.
-    #[inline]
     unsafe fn take_over(
         &self,
         py: Python<'_>,
         object: *mut ffi::PyObject,
         class: *mut ffi::PyTypeObject,
-        is_empty: bool,
     ) -> bool {
         if cfg!(Py_GIL_DISABLED) || self.objects.with(py, |objects| objects.len() >= POOL_MAX) {
             return false;
@@ -91,16 +89,14 @@ impl<T: Lifecycle> Pool<T> {
         let owned = unsafe { Bound::from_owned_ptr(py, object) };
         // SAFETY: the caller says of which class it is.
         let owned = unsafe { owned.cast_into_unchecked::<T>() };
-        if !is_empty {
-            T::empty(&owned);
-        }
+        T::empty(&owned);
         self.objects
             .with(py, |objects| objects.push(owned.unbind()));
         true
     }
 
-    /// Takes back an object that is being deallocated and has all that objects in the pool have, if there is room, and if
-    /// nobody refers to it weakly. Does not panic.
+    /// Takes back an object that is being deallocated and is as those in the pool are, if there is room, and if it has
+    /// neither attributes nor weak references. Does not panic.
     ///
     /// # Safety
     /// Nobody owns the object, which is exactly a `T`, of that class, was never finalized, and is not known to the collector.
@@ -112,14 +108,16 @@ impl<T: Lifecycle> Pool<T> {
         class: *mut ffi::PyTypeObject,
     ) -> bool {
         // SAFETY: the class is alive for as long as the interpreter.
-        let weak_offset = unsafe { (*class).tp_weaklistoffset };
+        let class = unsafe { &*class };
         // SAFETY: the object is whole, and of this class.
-        if cfg!(Py_GIL_DISABLED) || unsafe { is_set(object, weak_offset) } {
+        let has_attributes = unsafe { is_set(object, class.tp_dictoffset) };
+        // SAFETY: as above.
+        let is_known_weakly = unsafe { is_set(object, class.tp_weaklistoffset) };
+        if cfg!(Py_GIL_DISABLED) || has_attributes || is_known_weakly {
             return false;
         }
         let keep = |objects: &mut Vec<Py<T>>| {
-            // Memory for more is left to `take_over`.
-            if objects.len() >= objects.capacity() {
+            if objects.len() >= POOL_MAX {
                 return false;
             }
             // SAFETY: nobody else can reach the object, which gets an owner here.
@@ -175,8 +173,10 @@ pub(crate) trait Lifecycle: PyClass<Frozen = True> + Sync {
     fn is_spent(_slf: &Bound<'_, Self>) -> bool {
         false
     }
-    /// Whether the object holds nothing that has to be let go.
-    fn is_empty(_slf: &Bound<'_, Self>) -> bool {
+    /// Lets go of what the object holds, if that cannot deallocate others in a chain, and if there is nothing else to do about its
+    /// end: its finalizer has nothing to do, and nobody finds it any more. Whether it is as those in the pool are
+    /// afterwards. The collector does not know it.
+    fn ends_flat(_slf: &Bound<'_, Self>) -> bool {
         false
     }
     /// Lets go of all that the object holds, before it goes to the pool.
@@ -229,6 +229,18 @@ unsafe extern "C" fn dealloc<T: Lifecycle>(object: *mut ffi::PyObject) {
     // From here on the collector, which other threads may run, must not come by an object without owners.
     // SAFETY: the object is one that the collector knows, or knew.
     unsafe { ffi::PyObject_GC_UnTrack(object.cast()) };
+    // SAFETY: the object is whole.
+    let was_finalized = unsafe { ffi::PyObject_GC_IsFinalized(object) } != 0;
+    if is_exact
+        && !was_finalized
+        && T::ends_flat(&dying)
+        && let Some(pool) = T::pool()
+    {
+        // SAFETY: the object has no owner, was never finalized, and is as it says.
+        if unsafe { pool.take_back(py, object, class) } {
+            return;
+        }
+    }
     // For a subclass made in Python, Python has called the finalizer already.
     if is_exact && T::wants_finalizer(&dying) {
         // SAFETY: as above; a finalizer may keep the object, which then has to be known as before.
@@ -242,16 +254,12 @@ unsafe extern "C" fn dealloc<T: Lifecycle>(object: *mut ffi::PyObject) {
         unsafe { ffi::PyObject_GC_UnTrack(object.cast()) };
     }
     T::retire(&dying);
-    if is_exact && let Some(pool) = T::pool() {
-        let is_empty = T::is_empty(&dying);
+    if is_exact
+        && let Some(pool) = T::pool()
+        && DEPTH.get() < DEPTH_MAX
+    {
         // SAFETY: the object has no owner and no finalizer to come, and the collector does not know it.
-        let keep = |py: Python<'_>| unsafe { pool.take_over(py, object, class, is_empty) };
-        let is_kept = if is_empty {
-            keep(py)
-        } else {
-            DEPTH.get() < DEPTH_MAX && nested(keep)
-        };
-        if is_kept {
+        if nested(|py| unsafe { pool.take_over(py, object, class) }) {
             return;
         }
     }

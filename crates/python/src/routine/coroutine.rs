@@ -15,7 +15,7 @@ use crate::raw::lifecycle::Lifecycle;
 use crate::raw::recursion;
 
 /// How far a coroutine is.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     /// Nobody has awaited it yet.
     New,
@@ -23,7 +23,7 @@ pub(super) enum Phase {
     Running,
     Ended,
     /// As those three, of a pause: a coroutine that gives way for one turn, and has a routine only where somebody
-    /// does more with it than to await it. It holds nothing, so that the collector does not know it.
+    /// does more with it than to await it. It holds nothing, so that the collector does not know it. They come last.
     NewPause,
     SuspendedPause,
     EndedPause,
@@ -113,42 +113,37 @@ impl Coroutine {
 
     #[inline]
     fn advance<'py>(&self, py: Python<'py>, message: Message<'_, 'py>) -> Sent<'py> {
-        match self.take(py) {
-            (Phase::New, Some(routine)) => self.begin(py, routine, &message),
-            (Phase::Suspended, Some(routine)) => {
-                let awaited = self
-                    .state
-                    .with(py, |state| std::mem::take(&mut state.awaited));
-                let sent = match message {
-                    Message::Value(value) => awaited.send(value),
-                    Message::Exception(exception) => awaited.throw(exception),
-                };
-                let input = match sent {
-                    Sent::Nothing | Sent::Yielded(_) => {
-                        return self.suspend(py, routine, awaited, sent);
-                    }
-                    Sent::Returned(value) => Input::Value(value),
-                    Sent::Raised(error) => Input::Failure(*error),
-                };
-                awaited.release(py);
-                self.run(py, routine, input)
+        let (phase, routine) = self.take(py);
+        let Some(routine) = routine else {
+            return refused(phase);
+        };
+        let came = if phase == Phase::New {
+            match message {
+                Message::Value(value) if value.is_none() => None,
+                _ => return self.refuse_to_begin(py, routine, &message),
             }
-            (Phase::Ended, _) => Sent::raised(PyRuntimeError::new_err(
-                "cannot reuse already awaited coroutine",
-            )),
-            _ => Sent::raised(PyValueError::new_err("coroutine already executing")),
-        }
+        } else {
+            let awaited = self
+                .state
+                .with(py, |state| std::mem::take(&mut state.awaited));
+            let sent = match message {
+                Message::Value(value) => awaited.send(value),
+                Message::Exception(exception) => awaited.throw(exception),
+            };
+            Some((awaited, sent))
+        };
+        self.run(py, routine, came)
     }
 
-    #[inline]
-    fn begin<'py>(
+    /// What came of an attempt to begin with something else than None.
+    #[cold]
+    fn refuse_to_begin<'py>(
         &self,
         py: Python<'py>,
         routine: Box<dyn Routine>,
         message: &Message<'_, 'py>,
     ) -> Sent<'py> {
         match message {
-            Message::Value(value) if value.is_none() => self.run(py, routine, Input::Start),
             Message::Value(_) => {
                 self.state.with(py, |state| {
                     state.phase = Phase::New;
@@ -165,35 +160,39 @@ impl Coroutine {
         }
     }
 
-    /// Lets the routine go on until it has to wait, or to its end.
+    /// Lets the routine go on until it has to wait, or to its end. `came` is what it has awaited and what came of that, or
+    /// None if it begins.
     #[inline]
     fn run<'py>(
         &self,
         py: Python<'py>,
         mut routine: Box<dyn Routine>,
-        mut input: Input<'py>,
+        mut came: Option<(Awaited, Sent<'py>)>,
     ) -> Sent<'py> {
         loop {
-            let (awaited, sent) = match routine.resume(py, input) {
-                Ok(Progress::Return(value)) => return self.end(py, routine, Sent::Returned(value)),
-                Ok(Progress::GiveWay) => (Awaited::Nothing, Sent::Nothing),
-                Ok(Progress::Await(awaitable)) => match Awaited::begin(&awaitable) {
-                    Ok(begun) => begun,
-                    Err(error) => {
-                        input = Input::Failure(error);
-                        continue;
-                    }
-                },
-                Err(error) => return self.end(py, routine, Sent::raised(legal(py, error))),
-            };
-            input = match sent {
-                Sent::Nothing | Sent::Yielded(_) => {
+            let input = match came {
+                None => Input::Start,
+                Some((awaited, sent @ (Sent::Nothing | Sent::Yielded(_)))) => {
                     return self.suspend(py, routine, awaited, sent);
                 }
-                Sent::Returned(value) => Input::Value(value),
-                Sent::Raised(error) => Input::Failure(*error),
+                Some((awaited, Sent::Returned(value))) => {
+                    awaited.release(py);
+                    Input::Value(value)
+                }
+                Some((awaited, Sent::Raised(error))) => {
+                    awaited.release(py);
+                    Input::Failure(*error)
+                }
             };
-            awaited.release(py);
+            came = match routine.resume(py, input) {
+                Ok(Progress::Return(value)) => return self.end(py, routine, Sent::Returned(value)),
+                Ok(Progress::GiveWay) => Some((Awaited::Nothing, Sent::Nothing)),
+                Ok(Progress::Await(awaitable)) => Some(
+                    Awaited::begin(&awaitable)
+                        .unwrap_or_else(|error| (Awaited::Nothing, Sent::raised(error))),
+                ),
+                Err(error) => return self.end(py, routine, Sent::raised(legal(py, error))),
+            };
         }
     }
 
@@ -224,9 +223,9 @@ impl Coroutine {
         self.state.with(py, State::with_routine)
     }
 
-    /// Whether there is nothing to let go of.
+    /// Whether it has ended by itself, so that there is nothing to let go of.
     #[inline]
-    pub(super) fn is_empty(&self, py: Python<'_>) -> bool {
+    pub(super) fn has_ended(&self, py: Python<'_>) -> bool {
         self.state.with(py, |state| {
             state.phase == Phase::Ended
                 && state.routine.is_none()
@@ -259,6 +258,16 @@ impl Coroutine {
             Sent::Raised(error) => Err(*error),
         }
     }
+}
+
+/// What becomes of an attempt to go on with a coroutine that runs or has ended.
+#[cold]
+fn refused<'py>(phase: Phase) -> Sent<'py> {
+    Sent::raised(if phase == Phase::Ended {
+        PyRuntimeError::new_err("cannot reuse already awaited coroutine")
+    } else {
+        PyValueError::new_err("coroutine already executing")
+    })
 }
 
 /// What a coroutine may raise: a `StopIteration` would pass for its end.

@@ -39,13 +39,13 @@ impl Lifecycle for Coroutine {
     }
 
     #[inline]
-    fn is_empty(slf: &Bound<'_, Self>) -> bool {
-        slf.get().is_empty(slf.py())
+    fn is_spent(slf: &Bound<'_, Self>) -> bool {
+        slf.get().has_paused(slf.py())
     }
 
     #[inline]
-    fn is_spent(slf: &Bound<'_, Self>) -> bool {
-        slf.get().has_paused(slf.py())
+    fn ends_flat(slf: &Bound<'_, Self>) -> bool {
+        slf.get().has_ended(slf.py())
     }
 
     fn empty(slf: &Bound<'_, Self>) {

@@ -35,15 +35,21 @@ impl State {
     /// Makes of a pause a coroutine like any other, and says how far it is.
     #[inline]
     pub(super) fn with_routine(&mut self) -> Phase {
+        if self.phase >= Phase::NewPause {
+            self.unfold();
+        }
+        self.phase
+    }
+
+    #[cold]
+    fn unfold(&mut self) {
         let (phase, routine): (_, Option<Box<dyn Routine>>) = match self.phase {
             Phase::NewPause => (Phase::New, Some(Box::new(Pause))),
             Phase::SuspendedPause => (Phase::Suspended, Some(Box::new(Pause))),
-            Phase::EndedPause => (Phase::Ended, None),
-            phase => return phase,
+            _ => (Phase::Ended, None),
         };
         self.phase = phase;
         self.routine = routine;
-        phase
     }
 }
 

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::{Task, registration};
-use crate::future::{self, Outcome};
+use crate::future::{self, Core, Outcome};
 use crate::raw::iteration;
 use crate::raw::lifecycle::{self, Lifecycle, Pool};
 
@@ -42,13 +42,32 @@ impl Lifecycle for Task {
         Some(&POOL)
     }
 
+    #[inline]
+    fn ends_flat(slf: &Bound<'_, Self>) -> bool {
+        let py = slf.py();
+        let future = slf.as_super().get();
+        if !future.with(py, |core| core.is_flat()) {
+            return false;
+        }
+        let held = slf
+            .get()
+            .with(py, |inner| inner.is_flat(py).then(|| inner.take_flat()));
+        let is_flat = held.is_some();
+        if let Some(held) = held {
+            held.release(py);
+            future.with(py, Core::take_flat).release(py);
+        }
+        is_flat
+    }
+
     fn empty(slf: &Bound<'_, Self>) {
         let py = slf.py();
         let inner = slf
             .get()
             .with(py, |inner| std::mem::replace(inner, Self::blank()));
         let core = slf.as_super().get().with(py, std::mem::take);
-        drop((inner, core));
+        core.release(py);
+        drop(inner);
     }
 }
 

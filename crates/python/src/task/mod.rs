@@ -17,7 +17,8 @@ use crate::event_loop::EventLoop;
 use crate::future::{self, Future, Owner};
 use crate::raw::guarded::Guarded;
 use crate::raw::lifecycle::Lifecycle;
-use crate::raw::{context, registry};
+use crate::raw::{context, coroutine, refcount, registry};
+use crate::routine::Coroutine;
 
 mod cancelling;
 mod current;
@@ -88,6 +89,8 @@ pub(crate) struct Inner {
     /// Whether to report the task if it goes before it is done.
     log_destroy_pending: bool,
     place: Option<registry::Place>,
+    /// The coroutine has returned.
+    has_returned: bool,
 }
 
 /// A coroutine driven by an event loop, as `asyncio.Task`. Not thread-safe.
@@ -127,6 +130,7 @@ impl Task {
             must_cancel: false,
             log_destroy_pending: false,
             place: None,
+            has_returned: false,
         }
     }
 
@@ -394,7 +398,60 @@ fn unsupported(operation: &str) -> PyErr {
     ))
 }
 
+/// What all tasks have, beyond what futures have.
+struct Held {
+    coro: Option<Py<PyAny>>,
+    context: Option<Captured>,
+    name: Name,
+}
+
+impl Held {
+    /// Lets go of it, without asking whether the thread is attached.
+    #[inline]
+    fn release(self, py: Python<'_>) {
+        if let Some(coro) = self.coro {
+            drop(coro.into_bound(py));
+        }
+        if let Some(Captured::Own(context) | Captured::Shared(context)) = self.context {
+            drop(context.into_bound(py));
+        }
+        if let Name::Text(name) = self.name {
+            drop(name.into_bound(py));
+        }
+    }
+}
+
 impl Inner {
+    /// Whether a task that goes can be emptied by `take_flat`: nobody finds it, and to let go of what it has deallocates
+    /// nothing more than a coroutine that has ended.
+    fn is_flat(&self, py: Python<'_>) -> bool {
+        let has_flat_context = match &self.context {
+            Some(Captured::Own(context) | Captured::Shared(context)) => {
+                refcount::count(context) > 1
+            }
+            None => true,
+        };
+        let has_flat_coroutine = self.coro.as_ref().is_none_or(|coro| {
+            let coro = coro.bind(py);
+            coroutine::is_coroutine(coro) || coro.is_exact_instance_of::<Coroutine>()
+        });
+        self.has_returned
+            && self.place.is_none()
+            && matches!(self.resume, Resume::Send)
+            && has_flat_context
+            && has_flat_coroutine
+    }
+
+    /// Takes out what a flat task has. There is nothing more to be said of its end.
+    fn take_flat(&mut self) -> Held {
+        self.log_destroy_pending = false;
+        Held {
+            coro: self.coro.take(),
+            context: self.context.take(),
+            name: std::mem::replace(&mut self.name, Name::None),
+        }
+    }
+
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.coro)?;
         match &self.resume {

@@ -250,9 +250,10 @@ impl Task {
     fn finish(slf: &Bound<'_, Self>, result: Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         registration::unregister(slf);
-        let must_cancel = slf
-            .get()
-            .with(py, |inner| std::mem::take(&mut inner.must_cancel));
+        let must_cancel = slf.get().with(py, |inner| {
+            inner.has_returned = true;
+            std::mem::take(&mut inner.must_cancel)
+        });
         if must_cancel {
             // Cancelled right before its end.
             let message = cancelling::message(slf);
