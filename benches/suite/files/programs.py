@@ -146,6 +146,11 @@ async def ticks_beside_appends(programs: object, folder: Path) -> dict[str, floa
     return await _ticks_beside(lambda: append(path, RECORD, 100))
 
 
+async def ticks_beside_nothing(programs: object, folder: Path) -> dict[str, float]:
+    """Do nothing while a task ticks: what is seen then is the machine's."""
+    return await _ticks_beside(lambda: asyncio.sleep(TICKING_S, 0))
+
+
 async def _ticks_beside(work: Callable[[], Awaitable[int]]) -> dict[str, float]:
     """Do *work* again and again, and return by how much a task that sleeps meanwhile wakes late."""
     await work()

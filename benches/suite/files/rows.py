@@ -58,6 +58,7 @@ ROWS: tuple[FileRow | TickRow, ...] = (
     FileRow("4 KiB at random", "files", programs.at_random, 5_000, batch=500),
     FileRow("4 KiB at random, cold", "files", programs.at_random_cold, 2_000, batch=500),
     FileRow("append and fsync", "files", programs.appends, 600, batch=100),
+    TickRow("beside nothing", "ticks", programs.ticks_beside_nothing),
     TickRow("beside small files, 100 at once", "ticks", programs.ticks_beside_small_files),
     TickRow("beside lines", "ticks", programs.ticks_beside_lines),
     TickRow("beside MiB in order", "ticks", programs.ticks_beside_reads),

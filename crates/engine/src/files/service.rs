@@ -248,7 +248,7 @@ impl<M: Memory, D: Driver<M>> Service<M, D> {
                 continue;
             };
             let bytes = call.left();
-            let issue = if *inline_bytes == 0 {
+            let issue = if bytes > *inline_bytes {
                 Issue::Aside
             } else {
                 Issue::Inline

@@ -12,6 +12,7 @@ use pyo3::types::{PyBool, PyDict, PyInt, PyTuple};
 use rustix::fs::{AtFlags, Mode, RenameFlags, StatxFlags};
 use rustix::io::Errno;
 
+use super::budget::{self, Round};
 use super::names::{Directory, Named};
 use super::pending::Pending;
 use super::statistics::stat_result;
@@ -241,6 +242,8 @@ fn begin<'py>(
 
 enum Stage {
     New,
+    /// Has given way.
+    GaveWay(Round),
     /// The operation, and what exceptions call its files.
     Under(Pending, Vec<Py<PyAny>>),
     /// A thread calls the function of `os`.
@@ -264,6 +267,11 @@ impl Calling {
             return self.call_os(py);
         };
         if let Operation::Stat { place, flags, .. } = &request.operation {
+            if budget::is_spent() {
+                self.stage = Stage::GaveWay(budget::give_way());
+                return Ok(Progress::GiveWay);
+            }
+            budget::spend(0);
             match try_stat_of(place, *flags) {
                 Ok(Attempt::Done(stat)) => return stat_result(py, &stat).map(Progress::Return),
                 Ok(Attempt::WouldBlock) => {}
@@ -336,6 +344,11 @@ impl Routine for Calling {
                 input.value(py)?;
                 self.begin(py)
             }
+            Stage::GaveWay(round) => {
+                round.end();
+                input.value(py)?;
+                self.begin(py)
+            }
             Stage::Thread => input.value(py).map(Progress::Return),
             Stage::Under(pending, names) => {
                 if let Err(error) = input.value(py) {
@@ -363,7 +376,7 @@ impl Routine for Calling {
                 pending.traverse(visit)?;
                 names.iter().try_for_each(|name| visit.call(name))
             }
-            Stage::New | Stage::Thread => Ok(()),
+            Stage::New | Stage::GaveWay(_) | Stage::Thread => Ok(()),
         }
     }
 }

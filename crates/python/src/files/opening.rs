@@ -10,10 +10,11 @@ use pyo3::prelude::*;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::Completion;
 use super::binary::{Access, BinaryFile, Buffering, buffering_of};
+use super::budget::{self, Round};
 use super::names::Named;
 use super::pending::Pending;
-use super::{Completion, budget};
 use crate::errors::file_error;
 use crate::raw::fastcall::Arguments;
 use crate::routine::{Coroutine, Function, Input, Progress, Routine};
@@ -53,6 +54,7 @@ fn open_binary<'py>(
         access: Access::of_mode(mode.extract()?)?,
         buffering: buffering_of(buffering.extract()?)?,
         pending: None,
+        round: None,
     };
     Coroutine::start(py, &OPEN_BINARY, opening)
 }
@@ -67,11 +69,14 @@ struct Opening {
     access: Access,
     buffering: Buffering,
     pending: Option<Pending>,
+    /// When it gave way, if it has.
+    round: Option<Round>,
 }
 
 impl Opening {
     fn begin<'py>(&mut self, py: Python<'py>) -> PyResult<Progress<'py>> {
         if budget::is_spent() {
+            self.round = Some(budget::give_way());
             return Ok(Progress::GiveWay);
         }
         let Some(place) = self.place.take() else {
@@ -139,6 +144,9 @@ fn is_no_directory(file: &File) -> Result<(), Errno> {
 
 impl Routine for Opening {
     fn resume<'py>(&mut self, py: Python<'py>, input: Input<'py>) -> PyResult<Progress<'py>> {
+        if let Some(round) = self.round.take() {
+            round.end();
+        }
         match (input.value(py), &self.pending) {
             (Ok(_), None) => self.begin(py),
             (Ok(_), Some(_)) => self.go_on(py),

@@ -11,12 +11,17 @@ use crate::raw::file_memory::FileMemory;
 /// More than this is not copied while the loop waits.
 const SPOT_MAX: usize = 2 * 1024 * 1024;
 
+/// So much is copied before others are asked whether they want their turn.
+const PIECE: usize = 128 * 1024;
+
 /// What has come of it.
 pub(super) enum Spot {
     /// So many bytes are there: all, or all that the file has.
     Complete(usize),
     /// So many are there; the rest has to be waited for.
     Partial(usize),
+    /// So many are there; others should have their turn before the rest.
+    Tired(usize),
 }
 
 /// Fills `memory`, whose first byte belongs at `offset` and of which `done` bytes are there, to its end or the file's.
@@ -40,11 +45,15 @@ pub(super) fn read(
             return Ok(Spot::Partial(done));
         }
         let at = At::Offset(offset.saturating_add(done as u64));
-        match try_read(file, room, at) {
+        let length = room.len().min(PIECE);
+        match try_read(file, &mut room[..length], at) {
             Ok(Attempt::Done(0)) => return Ok(Spot::Complete(done)),
             Ok(Attempt::Done(count)) => {
                 budget::spend(count);
                 done += count;
+                if count == PIECE && budget::is_spent() {
+                    return Ok(Spot::Tired(done));
+                }
             }
             Ok(Attempt::WouldBlock) => return Ok(Spot::Partial(done)),
             // What is there is told first: the error comes again with the next read.

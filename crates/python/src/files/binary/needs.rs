@@ -9,8 +9,9 @@ use rustix::io::Errno;
 use super::file::BinaryFile;
 use super::operation::{Answer, Need};
 use crate::errors::os_error;
+use crate::files::budget::{self, Round};
 use crate::files::spot::{self, Spot};
-use crate::files::{Completion, FileOperation, Pending, budget};
+use crate::files::{Completion, FileOperation, Pending};
 use crate::raw::file_memory::FileMemory;
 
 /// What an operation under way was begun for.
@@ -34,7 +35,7 @@ pub(super) enum Got {
     Answer(Answer),
     Waits(Work),
     /// The thread has answered on the spot for so long that others should have their turn first.
-    Tired(Need),
+    Tired(Need, Round),
 }
 
 impl BinaryFile {
@@ -42,7 +43,7 @@ impl BinaryFile {
     pub(super) fn get(&self, py: Python<'_>, need: Need) -> PyResult<Got> {
         // Only what is answered on the spot. Whoever gives way can be cancelled there, which a close must not be.
         if matches!(need, Need::Fill(_) | Need::Read(..) | Need::Leave) && budget::is_spent() {
-            return Ok(Got::Tired(need));
+            return Ok(Got::Tired(need, budget::give_way()));
         }
         match need {
             Need::Fill(size) => self.fill(py, size),
@@ -114,12 +115,13 @@ impl BinaryFile {
     }
 
     fn read_past(&self, py: Python<'_>, mut memory: FileMemory, done: usize) -> PyResult<Got> {
-        let (file, at) = self.state.with(py, |state| {
-            let begin = state.window.edge().saturating_sub(done as u64);
-            (state.file.clone(), begin)
-        });
+        // What of it is there has come from the window, which has not moved, or from a read before this one.
+        let (file, at) = self
+            .state
+            .with(py, |state| (state.file.clone(), state.window.position()));
         match spot::read(py, &file, &mut memory, at, done) {
             Ok(Spot::Complete(count)) => Ok(Got::Answer(Answer::Transferred(memory, count))),
+            Ok(Spot::Tired(count)) => self.get(py, Need::Read(memory, count)),
             Ok(Spot::Partial(count)) => {
                 let operation = Submission::Read(Transfer {
                     file,

@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 
 use super::file::BinaryFile;
 use super::needs::{Got, Work};
+use crate::files::budget::Round;
 use crate::files::{Completion, FileOperation};
 use crate::raw::file_memory::FileMemory;
 use crate::routine::{Input, Progress, Routine};
@@ -83,7 +84,7 @@ enum Stage {
     AfterLeft(Work),
     Under(Work),
     /// Has given way, and needs this.
-    GaveWay(Need),
+    GaveWay(Need, Round),
 }
 
 /// The coroutine of a method.
@@ -149,7 +150,8 @@ impl<S: Step> Operation<S> {
                     None => Got::Waits(work),
                 }
             }
-            Stage::GaveWay(need) => {
+            Stage::GaveWay(need, round) => {
+                round.end();
                 input.value(py)?;
                 slf.get(py, need)?
             }
@@ -205,8 +207,8 @@ impl<S: Step> Operation<S> {
                 Got::Answer(Answer::Failed(error)) if !S::HANDLES_FAILURES => return Err(error),
                 Got::Answer(answer) => answer,
                 Got::Waits(work) => return self.wait(py, work, Stage::Under),
-                Got::Tired(need) => {
-                    self.stage = Stage::GaveWay(need);
+                Got::Tired(need, round) => {
+                    self.stage = Stage::GaveWay(need, round);
                     return Ok(Progress::GiveWay);
                 }
             };
@@ -258,7 +260,7 @@ impl<S: Step> Routine for Operation<S> {
         match &self.stage {
             Stage::InLine(waiter) => visit.call(waiter),
             Stage::AfterLeft(work) | Stage::Under(work) => work.pending.traverse(visit),
-            Stage::New | Stage::GaveWay(_) => Ok(()),
+            Stage::New | Stage::GaveWay(..) => Ok(()),
         }
     }
 }

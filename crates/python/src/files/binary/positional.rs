@@ -30,6 +30,8 @@ pub(super) enum Target {
 pub(crate) struct ReadAt {
     target: Target,
     offset: i64,
+    /// What is being filled, and how much of it is there, while others have their turn.
+    begun: Option<(FileMemory, usize)>,
 }
 
 impl ReadAt {
@@ -37,24 +39,37 @@ impl ReadAt {
         let size = usize::try_from(size)
             .map_err(|_negative| PyValueError::new_err("read length must be non-negative"))?;
         let target = Target::New(size);
-        Ok(Self { target, offset })
+        Ok(Self {
+            target,
+            offset,
+            begun: None,
+        })
     }
 
     pub(super) fn into(target: &Bound<'_, PyAny>, offset: i64) -> Self {
         let target = Target::Given(target.clone().unbind());
-        Self { target, offset }
+        Self {
+            target,
+            offset,
+            begun: None,
+        }
     }
 
-    fn read<'py>(&self, file: &Bound<'py, BinaryFile>) -> PyResult<Next<'py>> {
+    fn read<'py>(&mut self, file: &Bound<'py, BinaryFile>) -> PyResult<Next<'py>> {
         let py = file.py();
         let offset = place(py, self.offset)?;
-        let mut memory = match &self.target {
-            Target::New(size) => FileMemory::Fresh(FreshBytes::new(py, *size)?),
-            Target::Given(target) => FileMemory::View(writable_view(target.bind(py))?),
+        let (mut memory, done) = match (self.begun.take(), &self.target) {
+            (Some(begun), _) => begun,
+            (None, Target::New(size)) => (FileMemory::Fresh(FreshBytes::new(py, *size)?), 0),
+            (None, Target::Given(target)) => (FileMemory::View(writable_view(target.bind(py))?), 0),
         };
         let raw = file.get().state.with(py, |state| state.file.clone());
-        match spot::read(py, &raw, &mut memory, offset, 0) {
+        match spot::read(py, &raw, &mut memory, offset, done) {
             Ok(Spot::Complete(done)) => finish(py, memory, done),
+            Ok(Spot::Tired(done)) => {
+                self.begun = Some((memory, done));
+                Ok(Next::Need(Need::Leave))
+            }
             Ok(Spot::Partial(done)) => Ok(Next::Need(Need::Submit(Submission::Read(Transfer {
                 file: raw,
                 memory: vec![memory],

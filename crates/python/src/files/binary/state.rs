@@ -10,8 +10,8 @@ use super::needs::Work;
 /// How many bytes a buffered file holds back, and how many the first read ahead brings.
 const HELD_MAX: usize = 128 * 1024;
 const AHEAD_LEAST: usize = 8 * 1024;
-/// As many lines as are in this are handed out before the loop has its turn: a sixth of a millisecond's, in text.
-const AHEAD_MOST: usize = 32 * 1024;
+/// As many lines as are in this are handed out before the loop has its turn: a twelfth of a millisecond's, in text.
+const AHEAD_MOST: usize = 16 * 1024;
 
 /// Whether a file is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
