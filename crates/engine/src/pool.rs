@@ -85,6 +85,8 @@ impl Pool {
         }
         queue.jobs.push_back(job);
         if queue.jobs.len() <= queue.idle {
+            // Not to be woken only to wait for the lock. A thread that has waited long enough looks for jobs before it ends.
+            drop(queue);
             self.shared.has_work.notify_one();
             return Ok(());
         }
