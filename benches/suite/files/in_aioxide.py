@@ -53,7 +53,8 @@ class Programs:
         return total
 
     async def append(self, path: Path, record: bytes, count: int) -> None:
-        async with self._library.files.open(path, "ab", buffering=0) as file:
+        # Buffered, since `fsync` writes what is held; the others would need one call more.
+        async with self._library.files.open(path, "ab") as file:
             for _ in range(count):
                 await file.write(record)
                 await file.fsync()

@@ -91,6 +91,9 @@ pub enum Operation<M> {
     Read(Transfer<M>),
     /// Writes memory. [`Value::Count`].
     Write(Transfer<M>),
+    /// Writes memory, and waits until that and all that was written before is on the disk. [`Value::Count`]. An error
+    /// with everything [done](Transfer::done) is that of the disk, which is told once, as that of [`Self::Sync`].
+    Save(Transfer<M>, Durability),
     /// Waits until what was written is on the disk. An error is told once, and never tried away.
     Sync {
         /// The file.
@@ -183,6 +186,17 @@ pub enum Operation<M> {
 }
 
 impl<M> Operation<M> {
+    /// What it reads or writes, if that is what it does.
+    #[must_use]
+    pub fn transfer(&self) -> Option<&Transfer<M>> {
+        match self {
+            Self::Read(transfer) | Self::Write(transfer) | Self::Save(transfer, _) => {
+                Some(transfer)
+            }
+            _ => None,
+        }
+    }
+
     /// Fills `memory` from `file`.
     pub fn read(file: File, memory: M, at: At, extent: Extent) -> Self {
         Self::Read(Transfer {

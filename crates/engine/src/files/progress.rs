@@ -41,6 +41,13 @@ pub(super) fn advance<M: Memory>(
             call.refusals = 0;
             progress(call, count, is_cancelled)
         }
+        (Ok(_), Stage::Sync) => {
+            let done = call
+                .operation
+                .transfer()
+                .map_or(0, |transfer| transfer.done);
+            Next::Done(Ok(Value::Count(done)))
+        }
         // Linux has closed the descriptor whatever it answers: it may have another owner already.
         (Err(Errno::INTR), _) if !is_cancellable(&call.operation) => Next::Done(Ok(Value::Done)),
         // A ring gives these also to the operations of a thread that has ended.
@@ -76,6 +83,14 @@ fn progress<M: Memory>(call: &mut Call<M>, count: usize, is_cancelled: bool) -> 
         Operation::Write(transfer) => {
             transfer.done += count;
             (transfer.done, transfer.extent == Extent::Some)
+        }
+        Operation::Save(transfer, _) => {
+            transfer.done += count;
+            if call.left() == 0 {
+                call.stage = Stage::Sync;
+                return again(is_cancelled);
+            }
+            (0, false)
         }
         Operation::Copy { done, length, .. } => {
             *done += count;

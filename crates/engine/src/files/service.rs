@@ -356,7 +356,7 @@ impl<M: Memory, D: Driver<M>> Service<M, D> {
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
         let slot = &mut self.slots[index as usize];
-        slot.generation = slot.generation.wrapping_add(1) & 0x7fff_ffff;
+        slot.generation = slot.generation.wrapping_add(1) & 0x3fff_ffff;
         slot.pending = Some(pending);
         u64::from(slot.generation) << 32 | u64::from(index)
     }

@@ -250,7 +250,7 @@ impl<M: Memory> Drop for Parcel<M> {
 
 /// Whether a read or write may wait for another process. One with an offset is for files that do not.
 fn waits<M: Memory>(call: &Call<M>) -> bool {
-    let (Operation::Read(transfer) | Operation::Write(transfer)) = &call.operation else {
+    let Some(transfer) = call.operation.transfer() else {
         return false;
     };
     let lease = call.lease().filter(|_| transfer.at == At::Cursor);
@@ -265,7 +265,7 @@ fn serve<M: Memory>(call: &mut Call<M>, interrupt: &Interrupt) -> Result<Value, 
     }
     let mut is_ready = false;
     loop {
-        if waits && !is_ready {
+        if waits && !is_ready && call.stage == Stage::Work {
             call.stage = Stage::Readiness;
         }
         let result = if interrupt.is_cancelled() && progress::is_cancellable(&call.operation) {

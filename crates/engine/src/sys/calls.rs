@@ -32,6 +32,8 @@ pub(crate) enum Stage {
     Work,
     /// To wait until a read or write would not have to.
     Readiness,
+    /// To have on the disk what is written. Only for [`Operation::Save`].
+    Sync,
 }
 
 /// An operation under way.
@@ -75,8 +77,7 @@ impl<M: Memory> Call<M> {
             Err(errno) => return Err((operation, errno)),
         };
         // A ring would read as if there were no offset.
-        if let (Operation::Read(transfer) | Operation::Write(transfer), [Some(lease), _]) =
-            (&operation, &leases)
+        if let (Some(transfer), [Some(lease), _]) = (operation.transfer(), &leases)
             && transfer.at != At::Cursor
             && lease.nature() == Nature::Stream
         {
@@ -113,7 +114,23 @@ impl<M: Memory> Call<M> {
 
     /// Whether it reads or writes.
     pub(crate) fn is_transfer(&self) -> bool {
-        matches!(self.operation, Operation::Read(_) | Operation::Write(_))
+        self.stage != Stage::Sync && self.operation.transfer().is_some()
+    }
+
+    /// Whether the kernel can have both calls of a [`Operation::Save`] at once: the second follows if the first
+    /// has written everything.
+    pub(super) fn is_whole_save(&self) -> bool {
+        let is_save = matches!(self.operation, Operation::Save(..)) && self.stage == Stage::Work;
+        is_save && self.slices.iter().map(|slice| slice.iov_len).sum::<usize>() == self.left()
+    }
+
+    /// Takes note that everything is written, and that what the kernel says next is about the disk.
+    pub(super) fn note_written(&mut self) {
+        let left = self.left();
+        if let Operation::Save(transfer, _) = &mut self.operation {
+            transfer.done += left;
+            self.stage = Stage::Sync;
+        }
     }
 
     /// The file that the operation is about.
@@ -131,11 +148,11 @@ impl<M: Memory> Call<M> {
 
     /// How many bytes the operation still has to move.
     pub(crate) fn left(&self) -> usize {
+        if let Some(transfer) = self.operation.transfer() {
+            let total: usize = transfer.memory.iter().map(|part| part.bytes().1).sum();
+            return total.saturating_sub(transfer.done);
+        }
         match &self.operation {
-            Operation::Read(transfer) | Operation::Write(transfer) => {
-                let total: usize = transfer.memory.iter().map(|part| part.bytes().1).sum();
-                total.saturating_sub(transfer.done)
-            }
             Operation::Copy { length, done, .. } => length.saturating_sub(*done),
             _ => 0,
         }
@@ -186,7 +203,7 @@ impl<M: Memory> Call<M> {
 
     /// Points `slices` at what is left of the transfer.
     pub(super) fn aim(&mut self) {
-        let (Operation::Read(transfer) | Operation::Write(transfer)) = &self.operation else {
+        let Some(transfer) = self.operation.transfer() else {
             return;
         };
         self.slices.clear();
@@ -233,11 +250,13 @@ impl<M: Memory> Call<M> {
             }
             Operation::Close(_) => self.close_here(),
             Operation::Read(transfer) => self.move_bytes(Way::In, transfer.offset()),
-            Operation::Write(transfer) => self.move_bytes(Way::Out, transfer.offset()),
-            Operation::Sync { durability, .. } => match durability {
-                Durability::All => fs::fsync(self.fd(0)).map(done),
-                Durability::Data => fs::fdatasync(self.fd(0)).map(done),
-            },
+            Operation::Save(_, durability) if self.stage == Stage::Sync => {
+                self.sync_here(*durability).map(done)
+            }
+            Operation::Write(transfer) | Operation::Save(transfer, _) => {
+                self.move_bytes(Way::Out, transfer.offset())
+            }
+            Operation::Sync { durability, .. } => self.sync_here(*durability).map(done),
             Operation::Stat { place, flags, mask } => {
                 let stat = fs::statx(self.fd(0), &*place.path, *flags, *mask)?;
                 self.stat = Some(Box::new(stat));
@@ -297,6 +316,13 @@ impl<M: Memory> Call<M> {
         }
     }
 
+    fn sync_here(&self, durability: Durability) -> Result<(), Errno> {
+        match durability {
+            Durability::All => fs::fsync(self.fd(0)),
+            Durability::Data => fs::fdatasync(self.fd(0)),
+        }
+    }
+
     fn move_bytes(&self, way: Way, offset: u64) -> Result<usize, Errno> {
         let fd = self.fd(0).as_raw_fd();
         // SAFETY: the slices name memory of this call, writable if it is to be read into, which `new` has seen to.
@@ -307,7 +333,7 @@ impl<M: Memory> Call<M> {
     pub(crate) fn awaited(&self) -> Option<PollFlags> {
         match (self.stage, &self.operation) {
             (Stage::Readiness, Operation::Read(_)) => Some(PollFlags::IN),
-            (Stage::Readiness, Operation::Write(_)) => Some(PollFlags::OUT),
+            (Stage::Readiness, Operation::Write(_) | Operation::Save(..)) => Some(PollFlags::OUT),
             _ => None,
         }
     }
@@ -334,7 +360,7 @@ fn leases_of<M>(operation: &Operation<M>) -> Result<[Option<Lease>; 2], Errno> {
         Operation::Rename { from, to, .. } | Operation::HardLink { from, to, .. } => {
             [place(from)?, place(to)?]
         }
-        Operation::Read(transfer) | Operation::Write(transfer) => {
+        Operation::Read(transfer) | Operation::Write(transfer) | Operation::Save(transfer, _) => {
             [Some(transfer.file.lend()?), None]
         }
         Operation::Sync { file, .. }

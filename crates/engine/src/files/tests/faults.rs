@@ -353,6 +353,28 @@ fn an_error_of_a_sync_is_told_and_not_tried_away() {
 }
 
 #[test]
+fn an_error_of_the_disk_is_told_with_everything_written() {
+    let directory = Directory::new();
+    let path = directory.file("file", b"");
+    let faults = vec![Fault::Short(2), Fault::None, Fault::Says(Errno::IO)];
+    let mut service = service(faults, 4);
+    let transfer = Transfer {
+        file: open(&path),
+        memory: vec![b"abcde".to_vec()],
+        at: At::Offset(0),
+        extent: Extent::All,
+        done: 0,
+    };
+    let ticket = service.submit(Operation::Save(transfer, Durability::Data));
+    let mut completed = complete(&mut service);
+    let completion = completed.remove(&ticket).expect("completed");
+    assert_eq!(completion.result.expect_err("told"), Errno::IO);
+    let transfer = completion.operation.transfer().expect("a transfer");
+    assert_eq!(transfer.done, 5);
+    assert_eq!(std::fs::read(&path).expect("read"), b"abcde");
+}
+
+#[test]
 fn a_transfer_that_a_ring_refuses_again_and_again_is_served_by_a_thread() {
     let directory = Directory::new();
     let file = open(&directory.file("file", b"abc"));

@@ -17,6 +17,9 @@ on_every_backend!(
     a_full_disk_is_told_with_what_was_written,
     memory_that_is_constant_is_written_and_never_read_into,
     a_file_grows_shrinks_and_is_synced,
+    what_is_saved_is_written_in_order_and_counted,
+    a_save_that_is_cut_short_goes_on_and_syncs_once_it_is_whole,
+    a_save_that_cannot_write_says_so_and_nothing_else,
     a_copy_is_equal_whatever_it_is_a_copy_of,
     beyond_two_gibibytes_a_file_is_still_a_file,
 );
@@ -235,6 +238,81 @@ fn a_file_grows_shrinks_and_is_synced(kind: Kind) {
         durability: Durability::All,
     };
     assert_eq!(here.run(sync).expect_err("a pipe"), Errno::INVAL);
+}
+
+fn save(file: &File, bytes: Vec<u8>) -> Operation<Vec<u8>> {
+    let transfer = Transfer {
+        file: file.clone(),
+        memory: vec![bytes],
+        at: At::Cursor,
+        extent: Extent::All,
+        done: 0,
+    };
+    Operation::Save(transfer, Durability::All)
+}
+
+fn what_is_saved_is_written_in_order_and_counted(kind: Kind) {
+    let (directory, mut here) = (Directory::new(), Loop::new(kind));
+    let path = directory.path("saved");
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND;
+    let file = here.open(&path, flags).expect("created");
+    for round in 0..100_u8 {
+        assert_eq!(here.count(save(&file, vec![round; 3])), Ok(3));
+        if round % 10 == 0 {
+            assert_eq!(here.write(&file, &[round; 2], At::Cursor), Ok(2));
+        }
+    }
+    let content = std::fs::read(&path).expect("read");
+    let expected = (0..100_u8).flat_map(|round| vec![round; 3 + 2 * usize::from(round % 10 == 0)]);
+    assert!(content.into_iter().eq(expected));
+    // More than any submission queue has room for.
+    let tickets: Vec<_> = (0..200)
+        .map(|_| here.submit(save(&file, vec![7; 5])))
+        .collect();
+    for ticket in tickets {
+        assert!(matches!(here.wait(ticket).result, Ok(Value::Count(5))));
+    }
+    let length = std::fs::metadata(&path).expect("stat").len();
+    assert_eq!(length, 320 + 1_000);
+    assert_eq!(here.files.in_flight(), 0);
+}
+
+fn a_save_that_is_cut_short_goes_on_and_syncs_once_it_is_whole(kind: Kind) {
+    let mut here = Loop::<Vec<u8>>::new(kind);
+    let (reader, writer) = rustix::pipe::pipe().expect("pipe");
+    let bytes = pattern(300_000);
+    let ticket = here.submit(save(&File::from(writer), bytes.clone()));
+    let reading = std::thread::spawn(move || {
+        let (mut read, mut room) = (Vec::new(), [0; 4_096]);
+        while read.len() < 300_000 {
+            let count = rustix::io::read(&reader, &mut room).expect("read");
+            read.extend_from_slice(&room[..count]);
+        }
+        read
+    });
+    let completion = here.wait(ticket);
+    assert!(reading.join().expect("read") == bytes);
+    // A pipe takes the bytes, and has no disk.
+    assert_eq!(completion.result.expect_err("a pipe"), Errno::INVAL);
+    let transfer = completion.operation.transfer().expect("a transfer");
+    assert_eq!(transfer.done, 300_000);
+    here.drain();
+}
+
+fn a_save_that_cannot_write_says_so_and_nothing_else(kind: Kind) {
+    let mut here = Loop::<Vec<u8>>::new(kind);
+    let full = here
+        .open(Path::new("/dev/full"), OFlags::WRONLY)
+        .expect("opened");
+    for _ in 0..50 {
+        let ticket = here.submit(save(&full, vec![1; 10]));
+        let completion = here.wait(ticket);
+        assert_eq!(completion.result.expect_err("full"), Errno::NOSPC);
+        let transfer = completion.operation.transfer().expect("a transfer");
+        assert_eq!(transfer.done, 0);
+    }
+    here.drain();
+    assert!(here.completed.is_empty());
 }
 
 fn a_copy_is_equal_whatever_it_is_a_copy_of(kind: Kind) {

@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, OFlags, Statx};
 
 use crate::files::file::Descriptor;
 use crate::files::operation::{Durability, Operation, Transfer};
-use crate::sys::calls::Call;
+use crate::sys::calls::{Call, Stage};
 use crate::sys::memory::Memory;
 
 /// The operation's number, if there is any ring that knows it.
@@ -16,7 +16,7 @@ pub(super) fn code_of<M>(operation: &Operation<M>) -> Option<u8> {
         Operation::Open { .. } => opcode::OpenAt::CODE,
         Operation::Close(_) => opcode::Close::CODE,
         Operation::Read(_) => opcode::Read::CODE,
-        Operation::Write(_) => opcode::Write::CODE,
+        Operation::Write(_) | Operation::Save(..) => opcode::Write::CODE,
         Operation::Sync { .. } => opcode::Fsync::CODE,
         Operation::Stat { .. } => opcode::Statx::CODE,
         Operation::Allocate { .. } => opcode::Fallocate::CODE,
@@ -45,18 +45,15 @@ pub(super) fn entry_of<M: Memory>(call: &mut Call<M>) -> Option<squeue::Entry> {
 fn entry_of_file<M: Memory>(call: &Call<M>, fd: types::Fd) -> Option<squeue::Entry> {
     Some(match &call.operation {
         Operation::Read(transfer) => read_entry(fd, transfer, &call.slices),
-        Operation::Write(transfer) => write_entry(fd, transfer, &call.slices),
+        Operation::Save(_, durability) if call.stage == Stage::Sync => sync_entry(fd, *durability),
+        Operation::Write(transfer) | Operation::Save(transfer, _) => {
+            write_entry(fd, transfer, &call.slices)
+        }
         Operation::Close(_) => match &call.closing {
             Some(Descriptor::Owned(fd)) => opcode::Close::new(number(fd.as_fd())).build(),
             _ => return None,
         },
-        Operation::Sync { durability, .. } => {
-            let flags = match durability {
-                Durability::All => types::FsyncFlags::empty(),
-                Durability::Data => types::FsyncFlags::DATASYNC,
-            };
-            opcode::Fsync::new(fd).flags(flags).build()
-        }
+        Operation::Sync { durability, .. } => sync_entry(fd, *durability),
         Operation::Allocate {
             flags,
             offset,
@@ -142,6 +139,24 @@ fn write_entry<M>(fd: types::Fd, transfer: &Transfer<M>, slices: &[libc::iovec])
         several => opcode::Writev::new(fd, several.as_ptr(), several.len() as u32)
             .offset(offset)
             .build(),
+    }
+}
+
+fn sync_entry(fd: types::Fd, durability: Durability) -> squeue::Entry {
+    let flags = match durability {
+        Durability::All => types::FsyncFlags::empty(),
+        Durability::Data => types::FsyncFlags::DATASYNC,
+    };
+    opcode::Fsync::new(fd).flags(flags).build()
+}
+
+/// What is to follow the entry of a call, for which the ring waits to be told until then; None if nothing is.
+pub(super) fn second_entry_of<M: Memory>(call: &Call<M>) -> Option<squeue::Entry> {
+    match &call.operation {
+        Operation::Save(_, durability) if call.is_whole_save() => {
+            Some(sync_entry(number(call.fd(0)), *durability))
+        }
+        _ => None,
     }
 }
 

@@ -16,12 +16,15 @@ use super::memory::Memory;
 use crate::files::driver::{Answer, Driver, Issue};
 use crate::files::operation::Operation;
 use crate::process::Process;
-use entries::{code_of, entry_of};
+use entries::{code_of, entry_of, second_entry_of};
 
 mod entries;
 
 /// A key with this bit is a wish to cancel, whose own completion tells nothing.
 const CANCEL: u64 = 1 << 63;
+/// A key with this bit is the second of two linked entries. The first has succeeded then, and tells nothing itself; if it
+/// fails, or has written less than everything, it alone tells.
+const SECOND: u64 = 1 << 62;
 /// How many of the kernel's threads may block on plain files at once. By default there are four for each
 /// processor, and as many opens of silent FIFOs would hold up everything else.
 const WORKERS_MAX: u32 = 64;
@@ -53,6 +56,8 @@ pub(crate) struct Ring<M: Memory> {
     queued: std::collections::VecDeque<u64>,
     /// Wishes to cancel whose own completions have not come yet.
     cancels: usize,
+    /// Whether the first of two linked entries can be told to keep its success to itself.
+    can_link: bool,
     /// The process that made it: a child shares the memory, which is its parent's to use.
     process: Process,
 }
@@ -70,6 +75,7 @@ impl<M: Memory> Ring<M> {
             opcode::Write::CODE,
             opcode::Readv::CODE,
             opcode::Writev::CODE,
+            opcode::Fsync::CODE,
             opcode::PollAdd::CODE,
             opcode::AsyncCancel::CODE,
         ];
@@ -80,6 +86,7 @@ impl<M: Memory> Ring<M> {
             return Err(Errno::NOSYS);
         }
         // Known since 5.15; before, the default holds.
+        let can_link = params.is_feature_skip_cqe_on_success();
         let mut workers = [WORKERS_MAX, 0];
         let _unknown = ring.submitter().register_iowq_max_workers(&mut workers);
         Ok(Self {
@@ -88,12 +95,19 @@ impl<M: Memory> Ring<M> {
             in_flight: Vec::new(),
             queued: std::collections::VecDeque::new(),
             cancels: 0,
+            can_link,
             process: Process::current(),
         })
     }
 
     fn is_inherited(&self) -> bool {
         !self.process.is_current()
+    }
+
+    /// How many entries the submission queue has room for.
+    fn room(&mut self) -> usize {
+        let queue = self.ring.submission();
+        queue.capacity() - queue.len()
     }
 
     fn push_entry(&mut self, key: u64, entry: &squeue::Entry) -> bool {
@@ -136,28 +150,33 @@ impl<M: Memory> Driver<M> for Ring<M> {
 
     fn push(&mut self, key: u64, mut call: Box<Call<M>>, issue: Issue) -> Result<(), Box<Call<M>>> {
         let slot = slot_of(key);
-        if self.ring.submission().is_full() {
+        let Some(mut entry) = entry_of(&mut call) else {
+            return Err(call);
+        };
+        let second = second_entry_of(&call).filter(|_| self.can_link);
+        // Both at once, or the second would not wait for the first.
+        if self.room() < 1 + usize::from(second.is_some()) {
             return Err(call);
         }
-        let Some(entry) = entry_of(&mut call) else {
-            return Err(call);
-        };
-        let entry = match issue {
-            Issue::Inline => entry,
-            Issue::Aside => entry.flags(squeue::Flags::ASYNC),
-        };
+        if issue == Issue::Aside {
+            entry = entry.flags(squeue::Flags::ASYNC);
+        }
+        if second.is_some() {
+            entry = entry.flags(squeue::Flags::IO_LINK | squeue::Flags::SKIP_SUCCESS);
+        }
         if slot >= self.in_flight.len() {
             self.in_flight.resize_with(slot + 1, || None);
         }
         // First into the hands of the ring, then into the kernel's.
         self.in_flight[slot] = Some((key, call));
-        if self.push_entry(key, &entry.user_data(key)) {
-            return Ok(());
+        if !self.push_entry(key, &entry.user_data(key)) {
+            return self.take(key).map_or(Ok(()), Err);
         }
-        match self.take(key) {
-            Some(call) => Err(call),
-            None => Ok(()),
+        if let Some(second) = second {
+            let key = key | SECOND;
+            self.push_entry(key, &second.user_data(key));
         }
+        Ok(())
     }
 
     fn push_cancel(&mut self, key: u64) -> bool {
@@ -185,7 +204,11 @@ impl<M: Memory> Driver<M> for Ring<M> {
                 self.cancels -= 1;
                 continue;
             }
+            let key = key & !SECOND;
             if let Some(mut call) = self.take(key) {
+                if entry.user_data() & SECOND != 0 {
+                    call.note_written();
+                }
                 let result = call.accept(entry.result());
                 return Some((key, call, result));
             }

@@ -1,13 +1,14 @@
 //! What steps need, and how a file gets it: on the spot if the kernel can answer at once, else from the loop's file
 //! operations; and what becomes of an operation in the end, whether somebody waits for it or not.
 
-use aioxide_engine::files::{At, Extent, Operation as Submission, Transfer};
+use aioxide_engine::files::{At, Durability, Extent, Operation as Submission, Transfer};
 use aioxide_engine::sockets::Attempt;
 use pyo3::prelude::*;
 use rustix::io::Errno;
 
 use super::file::BinaryFile;
 use super::operation::{Answer, Need};
+use super::state::State;
 use crate::errors::os_error;
 use crate::files::budget::{self, Round};
 use crate::files::spot::{self, Spot};
@@ -19,6 +20,7 @@ use crate::raw::file_memory::FileMemory;
 pub(super) enum Purpose {
     Fill,
     Flush,
+    Save,
     Read,
     Write,
     Other,
@@ -48,6 +50,7 @@ impl BinaryFile {
         match need {
             Need::Fill(size) => self.fill(py, size),
             Need::Flush => self.flush_held(py),
+            Need::Save(durability) => self.save(py, durability),
             Need::Read(memory, done) => self.read_past(py, memory, done),
             Need::Write(memory) => self.write_past(py, memory),
             Need::Submit(operation) => Self::submit(py, operation, Purpose::Other),
@@ -99,19 +102,36 @@ impl BinaryFile {
     }
 
     fn flush_held(&self, py: Python<'_>) -> PyResult<Got> {
-        let operation = self.state.with(py, |state| {
-            if state.held.is_empty() {
-                return None;
-            }
-            let at = state.write_at(self.is_seekable, self.access.appends);
-            let memory = FileMemory::Own(state.held.take());
-            state.is_flushing = true;
-            Some(Submission::write(state.file.clone(), memory, at))
-        });
-        match operation {
-            Some(operation) => Self::submit(py, operation, Purpose::Flush),
+        match self.state.with(py, |state| self.take_held(state)) {
+            Some(transfer) => Self::submit(py, Submission::Write(transfer), Purpose::Flush),
             None => Ok(Got::Answer(Answer::Done)),
         }
+    }
+
+    fn save(&self, py: Python<'_>, durability: Durability) -> PyResult<Got> {
+        let operation = self.state.with(py, |state| match self.take_held(state) {
+            Some(transfer) => Submission::Save(transfer, durability),
+            None => Submission::Sync {
+                file: state.file.clone(),
+                durability,
+            },
+        });
+        Self::submit(py, operation, Purpose::Save)
+    }
+
+    /// Takes what is held, if anything is, to be written where it belongs.
+    fn take_held(&self, state: &mut State) -> Option<Transfer<FileMemory>> {
+        if state.held.is_empty() {
+            return None;
+        }
+        state.is_flushing = true;
+        Some(Transfer {
+            file: state.file.clone(),
+            at: state.write_at(self.is_seekable, self.access.appends),
+            memory: vec![FileMemory::Own(state.held.take())],
+            extent: Extent::All,
+            done: 0,
+        })
     }
 
     fn read_past(&self, py: Python<'_>, mut memory: FileMemory, done: usize) -> PyResult<Got> {
@@ -162,7 +182,8 @@ impl BinaryFile {
                     (Err(errno), _) => failed(errno),
                 }
             }
-            (Purpose::Flush, Submission::Write(transfer)) => {
+            (Purpose::Flush, Submission::Write(transfer))
+            | (Purpose::Save, Submission::Save(transfer, _)) => {
                 let (memory, done) = only(transfer);
                 self.state.with(py, |state| {
                     state.is_flushing = false;
@@ -187,6 +208,7 @@ impl BinaryFile {
                     .with(py, |state| state.note_written(done, appends));
                 result.map_or_else(failed, |_| Answer::Done)
             }
+            (Purpose::Save, _) => result.map_or_else(failed, |_| Answer::Done),
             (_, operation) => Answer::Ended(Box::new(Completion {
                 ticket: completion.ticket,
                 operation,
@@ -197,17 +219,21 @@ impl BinaryFile {
 
     /// Takes note of the end of an operation that nobody waits for any more.
     pub(super) fn note_left(&self, py: Python<'_>, purpose: Purpose, completion: Completion) {
-        if let Answer::Ended(completion) = self.note(py, purpose, completion)
-            && let (Submission::Sync { .. }, Err(errno)) =
-                (&completion.operation, completion.result)
-        {
-            self.state.with(py, |state| state.unreported = Some(errno));
+        let failure = completion.result.as_ref().err().copied();
+        self.note(py, purpose, completion);
+        if purpose == Purpose::Save {
+            self.state.with(py, |state| {
+                // As long as something is held, it is to be written again, and fails again.
+                if state.held.is_empty() {
+                    state.unreported = failure.or(state.unreported);
+                }
+            });
         }
     }
 
     /// Takes note that nobody will ever know how an operation has ended, for its loop was closed.
     pub(super) fn note_lost(&self, py: Python<'_>, purpose: Purpose) {
-        if purpose == Purpose::Flush {
+        if matches!(purpose, Purpose::Flush | Purpose::Save) {
             self.state.with(py, |state| state.is_flushing = false);
         }
     }
@@ -219,7 +245,7 @@ impl BinaryFile {
             Purpose::Read => true,
             // A write goes on, and changes nothing here.
             Purpose::Other if is_positional => return,
-            Purpose::Flush | Purpose::Write | Purpose::Other => false,
+            Purpose::Flush | Purpose::Save | Purpose::Write | Purpose::Other => false,
         };
         if is_lost {
             work.pending.cancel(py);

@@ -8,6 +8,7 @@
 //! - a write, or anything else, is left there, too. The next operation waits for it, and takes note of what it has
 //!   done, before it begins.
 
+use aioxide_engine::files::Durability;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
@@ -33,6 +34,8 @@ pub(crate) enum Need {
     Fill(usize),
     /// What is held to be written. [`Answer::Done`].
     Flush,
+    /// What is held to be written, and on the disk with all that was written before. [`Answer::Done`].
+    Save(Durability),
     /// Memory to be filled, up to the end of the file, with what follows the window; `done` of its bytes are there.
     /// [`Answer::Transferred`].
     Read(FileMemory, usize),

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use super::checks::{CLOSED, CLOSED_STOP, Check, Right, unsupported};
 use super::file::BinaryFile;
 use super::operation::{Answer, Need, Next, Step};
+use super::state::State;
 use crate::errors::os_error;
 use crate::raw::file_memory::{FileMemory, View};
 
@@ -282,26 +283,21 @@ impl Step for Sync {
                     right: Right::None,
                 };
                 file.get().check(py, check)?;
-                Ok(Next::Need(Need::Flush))
+                let is_unreported = |state: &mut State| state.unreported.is_some();
+                let need = if file.get().state.with(py, is_unreported) {
+                    Need::Flush
+                } else {
+                    Need::Save(self.durability)
+                };
+                Ok(Next::Need(need))
             }
             Answer::Done => {
-                let (file, unreported) = file
-                    .get()
-                    .state
-                    .with(py, |state| (state.file.clone(), state.unreported.take()));
-                if let Some(errno) = unreported {
-                    return Err(os_error(py, errno));
+                let unreported = file.get().state.with(py, |state| state.unreported.take());
+                match unreported {
+                    Some(errno) => Err(os_error(py, errno)),
+                    None => Ok(nothing(py)),
                 }
-                let durability = self.durability;
-                Ok(Next::Need(Need::Submit(Submission::Sync {
-                    file,
-                    durability,
-                })))
             }
-            Answer::Ended(completion) => match completion.result {
-                Ok(_) => Ok(nothing(py)),
-                Err(errno) => Err(os_error(py, errno)),
-            },
             _ => Err(unsupported(py, "fsync")),
         }
     }
