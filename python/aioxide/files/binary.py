@@ -121,6 +121,17 @@ class BinaryFile:
         """
         raise NotImplementedError
 
+    async def readinto1(self, buffer: WriteableBuffer) -> int:
+        """Fill `buffer` with what was read ahead, or else with what asking once brings; return with how many bytes.
+
+        Raises:
+            TypeError: `buffer` cannot be written to.
+            ValueError: the file is closed.
+            io.UnsupportedOperation: the file is not open for reading.
+
+        """
+        raise NotImplementedError
+
     async def peek(self, size: int | None = 0) -> bytes:
         """Return what was read ahead, or else what asking once brings; the position stays. `size` is a hint.
 

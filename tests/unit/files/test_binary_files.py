@@ -275,6 +275,30 @@ def test_a_pipe_is_read_as_it_comes(run: Run) -> None:
     run(main())
 
 
+def test_a_buffer_is_filled_with_what_is_there(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        reader, writer = pipe()
+        buffer = bytearray(b"..........")
+        async with reader, writer:
+            await writer.write(b"hello")
+            await writer.flush()
+            assert await reader.readinto1(buffer) == 5
+            assert buffer == b"hello....."
+            await writer.write(b"bye")
+            await writer.flush()
+            assert await reader.read(1) == b"b"
+            # The rest was read ahead, and is all that is told, though nobody has closed the pipe.
+            assert await reader.readinto1(buffer) == 2
+            assert buffer == b"yello....."
+        (tmp_path / "file").write_bytes(b"0123456789")
+        async with binary(tmp_path / "file") as file:
+            assert await file.readinto1(buffer) == 10
+            assert buffer == b"0123456789"
+            assert await file.readinto1(buffer) == 0
+
+    run(main())
+
+
 def test_a_read_of_a_pipe_that_is_cancelled_loses_nothing(run: Run) -> None:
     async def main() -> None:
         reader, writer = pipe()

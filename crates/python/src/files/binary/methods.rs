@@ -36,6 +36,7 @@ methods! {
     READ1: read1, read1;
     READALL: readall, readall;
     READINTO: readinto, readinto;
+    READINTO1: readinto1, readinto1;
     PEEK: peek, peek;
     READLINE: readline, readline;
     READLINES: readlines, readlines;
@@ -149,6 +150,13 @@ fn readinto<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Op
         return Ok(None);
     };
     start(&READINTO, &file, |_file| Ok(ReadInto::new(&buffer)))
+}
+
+fn readinto1<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
+    let Some((file, buffer)) = required(py, arguments, intern!(py, "buffer")) else {
+        return Ok(None);
+    };
+    start(&READINTO1, &file, |_file| Ok(ReadInto::at_most(&buffer)))
 }
 
 fn peek<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {

@@ -1,4 +1,4 @@
-//! `read`, `read1`, `readall`, `readinto`, `peek`.
+//! `read`, `read1`, `readall`, `readinto`, `readinto1`, `peek`.
 //!
 //! What is small comes out of the window; what is large goes straight into the object that is returned.
 
@@ -219,18 +219,37 @@ impl BinaryFile {
     }
 }
 
-/// `readinto`.
+/// `readinto` and `readinto1`.
 pub(crate) struct ReadInto {
     target: Option<Py<PyAny>>,
+    check: Check,
+    /// Whether what was read ahead, or else what asking once brings, is enough.
+    is_any_enough: bool,
     /// The target's memory, and how many bytes of it have been copied from the window.
     view: Option<(View, usize)>,
 }
 
 impl ReadInto {
     pub(super) fn new(target: &Bound<'_, PyAny>) -> Self {
+        let closed = "readinto of closed file";
         Self {
             target: Some(target.clone().unbind()),
+            check: Check { closed, ..READ },
+            is_any_enough: false,
             view: None,
+        }
+    }
+
+    pub(super) fn at_most(target: &Bound<'_, PyAny>) -> Self {
+        let whole = Self::new(target);
+        let right = Right::Read("read1");
+        Self {
+            check: Check {
+                right,
+                ..whole.check
+            },
+            is_any_enough: true,
+            ..whole
         }
     }
 
@@ -244,7 +263,8 @@ impl ReadInto {
         let copied = slf.state.with(py, |state| {
             copy_to(view.room(py, 0), state.window.waiting())
         });
-        if copied == length || is_at_end || (copied > 0 && !slf.is_buffered) {
+        let is_any_enough = self.is_any_enough || !slf.is_buffered;
+        if copied == length || is_at_end || (copied > 0 && is_any_enough) {
             slf.pass(py, copied);
             return returned(py, copied);
         }
@@ -280,8 +300,7 @@ impl Step for ReadInto {
                 if let Some(target) = self.target.take() {
                     self.view = Some((writable_view(target.bind(py))?, 0));
                 }
-                let closed = "readinto of closed file";
-                file.get().check(py, Check { closed, ..READ })?;
+                file.get().check(py, self.check)?;
                 if file.get().has_held(py) {
                     return Ok(Next::Need(Need::Flush));
                 }
