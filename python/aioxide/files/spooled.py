@@ -112,7 +112,8 @@ class SpooledTemporaryFile(Generic[AnyStr]):
         self._plan = plan_of(mode, buffering, encoding, errors, newline)
         self._make = partial(make_unnamed, suffix, prefix, dir)
         self._max_size = max_size
-        self._is_rolled = False
+        # Under the name that `tempfile` has for it.
+        self._rolled = False
         # Held while the file moves to the disk.
         self._moving = asyncio.Lock()
 
@@ -153,12 +154,12 @@ class SpooledTemporaryFile(Generic[AnyStr]):
     @property
     def mode(self) -> str:
         """The mode: the one that was asked for, or that of the file on the disk."""
-        return str(self._file.mode) if self._is_rolled else self._plan.mode
+        return str(self._file.mode) if self._rolled else self._plan.mode
 
     @property
     def name(self) -> Any:
         """None, or the number of the descriptor."""
-        return self._file.name if self._is_rolled else None
+        return self._file.name if self._rolled else None
 
     @property
     def encoding(self) -> str:
@@ -201,7 +202,7 @@ class SpooledTemporaryFile(Generic[AnyStr]):
 
         """
         async with self._moving:
-            if not self._is_rolled:
+            if not self._rolled:
                 await self._move()
 
     async def fileno(self) -> int:
@@ -282,7 +283,7 @@ class SpooledTemporaryFile(Generic[AnyStr]):
         await self._check()
 
     async def _call(self, method: str, *args: Any) -> Any:
-        if self._is_rolled:
+        if self._rolled:
             return await getattr(self._file, method)(*args)
         if self._moving.locked():
             async with self._moving:
@@ -292,7 +293,7 @@ class SpooledTemporaryFile(Generic[AnyStr]):
 
     async def _check(self) -> None:
         """Move to the disk what has become too long for the memory."""
-        if not self._is_rolled and self._max_size and self._file.tell() > self._max_size:
+        if not self._rolled and self._max_size and self._file.tell() > self._max_size:
             await self.rollover()
 
     async def _move(self) -> None:
@@ -316,7 +317,7 @@ class SpooledTemporaryFile(Generic[AnyStr]):
             memory.seek(position)
             raise
         self._file = file
-        self._is_rolled = True
+        self._rolled = True
 
 
 def _written(make: Callable[[], int], content: bytes) -> int:

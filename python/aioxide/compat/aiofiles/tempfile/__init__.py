@@ -15,6 +15,7 @@ from aioxide.compat.aiofiles.serving import is_ours
 from aioxide.compat.aiofiles.tempfile.temptypes import (
     AsyncSpooledTemporaryFile,
     AsyncTemporaryDirectory,
+    SpooledOperations,
 )
 from aioxide.compat.aiofiles.threadpool import operations
 from aioxide.compat.aiofiles.threadpool.binary import (
@@ -191,6 +192,8 @@ def SpooledTemporaryFile(  # noqa: N802
     options = _options(mode, buffering, encoding, newline, suffix, prefix, dir)
 
     async def make() -> AsyncSpooledTemporaryFile:
+        if is_ours(loop, executor):
+            return SpooledOperations(own.SpooledTemporaryFile(max_size, **options), loop, executor)
         hopping = base.wrap(tempfile.SpooledTemporaryFile)
         file = await hopping(max_size=max_size, loop=loop, executor=executor, **options)
         return AsyncSpooledTemporaryFile(file, loop or get_running_loop(), executor)

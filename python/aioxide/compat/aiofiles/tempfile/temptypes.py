@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aioxide.compat.aiofiles.base import AsyncBase
+from aioxide.compat.aiofiles.threadpool.operations import Operations
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -109,6 +110,19 @@ class AsyncSpooledTemporaryFile(AsyncBase):
     def newlines(self) -> Any:
         """The ends of lines that were seen so far in a text."""
         return self._file.newlines
+
+
+class SpooledOperations(Operations, AsyncSpooledTemporaryFile):
+    """The same over one of ours, whose calls are operations of the loop's once it is on the disk."""
+
+    async def fileno(self) -> int:
+        """Return the descriptor, after moving to the disk."""
+        descriptor: int = await self._file.fileno()
+        return descriptor
+
+    async def rollover(self) -> None:
+        """Move to the disk."""
+        await self._file.rollover()
 
 
 class AsyncTemporaryDirectory:

@@ -31,6 +31,7 @@ _BELOW = (
     "read1",
     "readall",
     "readinto",
+    "readinto1",
     "readline",
     "readlines",
     "seek",
@@ -41,7 +42,7 @@ _BELOW = (
 )
 
 
-class _Operations(AsyncBase):
+class Operations(AsyncBase):
     """What these files have in common."""
 
     async def _leave(self, *failure: Any) -> None:
@@ -82,24 +83,24 @@ class _Operations(AsyncBase):
 
 
 for _name in _BELOW:
-    setattr(_Operations, _name, property(attrgetter(f"_file.{_name}")))
+    setattr(Operations, _name, property(attrgetter(f"_file.{_name}")))
 
 
-class _Text(_Operations, AsyncTextIOWrapper):
+class _Text(Operations, AsyncTextIOWrapper):
     async def readable(self, *args: Any, **kwargs: Any) -> bool:
         """Tell whether the file was opened for reading."""
         return bool(self._file.readable(*args, **kwargs))
 
 
-class _BufferedReader(_Operations, AsyncBufferedReader):
+class _BufferedReader(Operations, AsyncBufferedReader):
     pass
 
 
-class _BufferedWriter(_Operations, AsyncBufferedIOBase):
+class _BufferedWriter(Operations, AsyncBufferedIOBase):
     pass
 
 
-class _Unbuffered(_Operations, AsyncFileIO):
+class _Unbuffered(Operations, AsyncFileIO):
     pass
 
 
@@ -118,7 +119,7 @@ def on(
         executor: the same.
 
     """
-    kind: type[_Operations] = _Unbuffered
+    kind: type[Operations] = _Unbuffered
     if isinstance(file, files.TextFile):
         kind = _Text
     elif is_buffered:
