@@ -227,7 +227,9 @@ impl<M: Memory> Driver<M> for Ring<M> {
 
     fn abandon(&mut self) -> Vec<(u64, Box<Call<M>>)> {
         let queued = std::mem::take(&mut self.queued);
-        let calls = queued.into_iter().filter(|key| key & CANCEL == 0);
+        let calls = queued
+            .into_iter()
+            .filter(|key| key & (CANCEL | SECOND) == 0);
         calls
             .filter_map(|key| self.take(key).map(|call| (key, call)))
             .collect()
