@@ -12,7 +12,7 @@ use crate::raw::file_memory::FileMemory;
 const SPOT_MAX: usize = 2 * 1024 * 1024;
 
 /// So much is copied before others are asked whether they want their turn.
-const PIECE: usize = 128 * 1024;
+const PIECE: usize = 64 * 1024;
 
 /// What has come of it.
 pub(super) enum Spot {
