@@ -37,8 +37,6 @@ unsafe extern "C" {
 pub(super) struct Library {
     ssl_get_ex_data: unsafe extern "C" fn(*const Ssl, c_int) -> *mut c_void,
     pub(super) ssl_set_bio: unsafe extern "C" fn(*mut Ssl, *mut Bio, *mut Bio),
-    pub(super) ssl_do_handshake: unsafe extern "C" fn(*mut Ssl) -> c_int,
-    pub(super) ssl_get_error: unsafe extern "C" fn(*const Ssl, c_int) -> c_int,
     pub(super) ssl_pending: unsafe extern "C" fn(*const Ssl) -> c_int,
     pub(super) bio: bio::Functions,
 }
@@ -107,8 +105,6 @@ impl Library {
         Some(Self {
             ssl_get_ex_data: loaded.symbol("SSL_get_ex_data")?,
             ssl_set_bio: loaded.symbol("SSL_set_bio")?,
-            ssl_do_handshake: loaded.symbol("SSL_do_handshake")?,
-            ssl_get_error: loaded.symbol("SSL_get_error")?,
             ssl_pending: loaded.symbol("SSL_pending")?,
             bio: bio::Functions::of(loaded)?,
         })

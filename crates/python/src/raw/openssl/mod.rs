@@ -16,4 +16,4 @@ mod buffers;
 mod library;
 mod wire;
 
-pub(crate) use wire::{Step, Wire};
+pub(crate) use wire::Wire;

@@ -1,6 +1,5 @@
-//! What a TLS connection has of OpenSSL itself: the encrypted bytes on both sides, and the handshake.
+//! What a TLS connection has of OpenSSL itself: the encrypted bytes on both sides.
 
-use std::ffi::c_int;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex};
 
@@ -10,8 +9,6 @@ use pyo3::prelude::*;
 use super::buffers::{Buffers, Shared, locked};
 use super::library::{Library, Ssl};
 
-const SSL_ERROR_WANT_READ: c_int = 2;
-
 /// An `SSL`, which is alive for as long as the object that it is the inside of.
 #[derive(Clone, Copy)]
 struct Connection(NonNull<Ssl>);
@@ -20,17 +17,6 @@ struct Connection(NonNull<Ssl>);
 unsafe impl Send for Connection {}
 // SAFETY: as above; those who use it are on the loop's thread.
 unsafe impl Sync for Connection {}
-
-/// How far a step of the handshake got.
-pub(crate) enum Step {
-    /// The two sides have agreed.
-    Done,
-    /// The peer has to say something first.
-    WantsInput,
-    /// It failed, or waits for something else. OpenSSL says why to whoever takes the step again before
-    /// this thread asks OpenSSL for anything else.
-    Other,
-}
 
 /// The buffers between an `ssl.SSLObject` and the wire, and its connection.
 pub(crate) struct Wire {
@@ -66,24 +52,6 @@ impl Wire {
             library,
             connection: Connection(ssl),
             owner: builtin.clone().unbind(),
-        })
-    }
-
-    /// Takes a step of the handshake. Other threads of Python run meanwhile.
-    pub(crate) fn shake_hands(&self, py: Python<'_>) -> Step {
-        let (library, connection) = (self.library, self.connection);
-        py.detach(move || {
-            let ssl = { connection }.0.as_ptr();
-            // SAFETY: `owner` keeps the connection alive, and only the loop's thread, which is this one, uses it.
-            let result = unsafe { (library.ssl_do_handshake)(ssl) };
-            if result == 1 {
-                return Step::Done;
-            }
-            // SAFETY: as above, and nothing has been asked of OpenSSL since.
-            match unsafe { (library.ssl_get_error)(ssl, result) } {
-                SSL_ERROR_WANT_READ => Step::WantsInput,
-                _ => Step::Other,
-            }
         })
     }
 

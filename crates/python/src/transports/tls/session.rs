@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
 
-use crate::raw::openssl::{Step, Wire};
+use crate::raw::openssl::Wire;
 use crate::raw::window;
 
 /// How far a step of the conversation got.
@@ -34,8 +34,6 @@ pub(crate) struct Session {
     write: Py<PyAny>,
     /// Whether `channel` is the built-in object, to which memory can be lent.
     is_builtin: bool,
-    /// Whether OpenSSL may be asked for the handshake without the `ssl` module.
-    is_handshake_bare: bool,
     encrypted: Encrypted,
 }
 
@@ -91,34 +89,6 @@ fn is_plain(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(true)
 }
 
-/// Whether the context of a built-in object calls Python in the course of a handshake. What is raised there is kept for
-/// the end of the step, by the `ssl` module alone.
-fn calls_python(builtin: &Bound<'_, PyAny>) -> PyResult<bool> {
-    static CALLBACKS: PyOnceLock<[Py<PyAny>; 3]> = PyOnceLock::new();
-    let py = builtin.py();
-    let callbacks = CALLBACKS.get_or_try_init(py, || {
-        // Of the built-in class: to ask `ssl.SSLContext` for one of them enters a frame.
-        let class = py.import("_ssl")?.getattr("_SSLContext")?;
-        let find = |name: &str| class.getattr(name).map(Bound::unbind);
-        let found = [
-            find("sni_callback")?,
-            find("keylog_filename")?,
-            find("_msg_callback")?,
-        ];
-        Ok::<_, PyErr>(found)
-    })?;
-    let context = builtin.getattr(intern!(py, "context"))?;
-    for callback in callbacks {
-        let of_context = callback
-            .bind(py)
-            .call_method1(intern!(py, "__get__"), (&context,))?;
-        if !of_context.is_none() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 impl Session {
     pub(super) fn new(
         object: &Bound<'_, PyAny>,
@@ -137,10 +107,6 @@ impl Session {
                 outgoing: outgoing.clone().unbind(),
             },
         };
-        let is_handshake_bare = matches!(encrypted, Encrypted::Wire(_))
-            && builtin
-                .as_ref()
-                .is_some_and(|builtin| matches!(calls_python(builtin), Ok(false)));
         let channel = builtin.unwrap_or_else(|| object.clone());
         Ok(Self {
             read: channel.getattr(intern!(py, "read"))?.unbind(),
@@ -148,7 +114,6 @@ impl Session {
             object: object.clone().unbind(),
             channel: channel.unbind(),
             is_builtin,
-            is_handshake_bare,
             encrypted,
         })
     }
@@ -160,16 +125,6 @@ impl Session {
 
     /// Takes a step of the handshake.
     pub(super) fn shake_hands(&self, py: Python<'_>) -> PyResult<Progress<()>> {
-        if self.is_handshake_bare
-            && let Encrypted::Wire(wire) = &self.encrypted
-        {
-            match wire.shake_hands(py) {
-                Step::Done => return Ok(Progress::Done(())),
-                Step::WantsInput => return Ok(Progress::WantsInput),
-                // OpenSSL repeats what it has said, of which `ssl` makes an exception.
-                Step::Other => {}
-            }
-        }
         let stepped = self
             .channel
             .bind(py)
