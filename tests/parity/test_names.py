@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -227,8 +229,6 @@ async def test_getnameinfo_refuses_what_the_socket_module_refuses(loop: Loop, ad
 
 
 async def test_many_questions_at_once_are_all_answered(loop: Loop) -> None:
-    import asyncio
-
     answers = await asyncio.gather(
         *(
             loop.getaddrinfo("localhost", port, type=socket.SOCK_STREAM, family=socket.AF_INET)
@@ -238,11 +238,12 @@ async def test_many_questions_at_once_are_all_answered(loop: Loop) -> None:
     assert [answer[0][4][1] for answer in answers] == list(range(1, 200))
 
 
-async def test_a_question_can_be_cancelled(loop: Loop) -> None:
-    import asyncio
-
+async def test_a_question_can_be_cancelled(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args: answered.wait(10))
     task = loop.create_task(loop.getaddrinfo("localhost", 80))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    answered.set()
