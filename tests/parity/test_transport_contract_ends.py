@@ -101,6 +101,7 @@ async def test_what_was_written_just_before_a_fatal_error_reaches_the_peer(
     reports.clear()
 
 
+@pytest.mark.asyncio_bug("a forced close of TLS is a TypeError", on=[(3, 11), (3, 12)])
 @carriers("both_ways")
 async def test_what_was_written_just_before_a_forced_close_reaches_the_peer(
     loop: Loop, carrier: Carrier
