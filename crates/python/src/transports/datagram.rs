@@ -57,6 +57,8 @@ pub(super) struct State {
     pub(super) peers: Peers,
     /// Datagrams come so fast that several are received at a time.
     pub(super) expects_many: bool,
+    /// How many more datagrams are taken to come alone, since the last one did.
+    pub(super) lone_count: u8,
     pub(super) high_water: usize,
     pub(super) low_water: usize,
     /// Receiving has begun: `connection_made` has been called.
@@ -234,6 +236,7 @@ impl DatagramEndpoint {
             held: VecDeque::new(),
             peers: Peers::default(),
             expects_many: false,
+            lone_count: 0,
             high_water: super::stream::HIGH_WATER_DEFAULT,
             low_water: super::stream::HIGH_WATER_DEFAULT / 4,
             has_begun: false,

@@ -23,6 +23,8 @@ const FOREIGN_SIZE_MAX: usize = 256 * 1024;
 /// So many datagrams in a row, received one at a time, let more be expected. From this number on one call
 /// for all of them is the cheaper way.
 const FEW: usize = 4;
+/// How many datagrams are taken to come alone after one that did. With more, a burst would be noticed late.
+const LONE: u8 = 3;
 
 /// A loop's memory for receiving, made when it is first used.
 #[derive(Default)]
@@ -99,12 +101,17 @@ impl DatagramEndpoint {
 
     /// Receives what is there, but no more than a bounded number, since others wait for their turn.
     ///
-    /// A datagram that comes alone is cheapest received alone, with one attempt more that finds nothing.
+    /// A datagram that comes alone is cheapest received alone. Whether it does is known from one attempt more that
+    /// finds nothing; the next few are then taken to be alone, too, and what comes with them waits for the next poll.
     /// Once a few have come in a row, several are taken at a time, until fewer than that come.
     fn receive(slf: &Bound<'_, Self>, batch: &mut Batch) -> PyResult<()> {
         let (py, endpoint) = (slf.py(), slf.get());
-        let expects_many = endpoint.with(py, |state| state.expects_many);
-        for _ in 0..FEW {
+        let (expects_many, expects_one) = endpoint.with(py, |state| {
+            let expects_one = state.lone_count > 0;
+            state.lone_count = state.lone_count.saturating_sub(1);
+            (state.expects_many, expects_one)
+        });
+        for attempt in 0..FEW {
             let received = borrow_fd(endpoint.owned.fd).and_then(|socket| {
                 if expects_many {
                     batch.receive(socket)
@@ -122,6 +129,12 @@ impl DatagramEndpoint {
                 return Self::deliver_batch(slf, batch, count);
             }
             Self::deliver_batch(slf, batch, count)?;
+            if expects_one {
+                return Ok(());
+            }
+            if count == 0 && attempt == 1 {
+                endpoint.with(py, |state| state.lone_count = LONE);
+            }
             let is_reading = endpoint.with(py, |state| state.is_reading());
             // The protocol may have closed the socket, and another taken its number.
             if count == 0 || !is_reading || !endpoint.has_its_descriptor(py) {
