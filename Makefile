@@ -58,7 +58,7 @@ bench: $(stamps)/profiled $(stamps)/bench
 
 wheel: $(stamps)/dev
 	@tools/find-profiler
-	$(python) -m maturin build --pgo --locked --interpreter $(python)
+	$(python) -m maturin build --release --pgo --locked --interpreter $(python)
 
 lint: build $(stamps)/test
 	cargo fmt --all --check
