@@ -114,31 +114,48 @@ struct Origin {
 /// so that their answer holds. The thread that runs the callback never waits for itself.
 #[derive(Default)]
 pub(crate) struct RunLock {
-    runner: Mutex<Option<ThreadId>>,
+    run: Mutex<Run>,
     has_ended: Condvar,
+}
+
+/// Whether a callback is under way.
+#[derive(Default)]
+struct Run {
+    /// The thread that runs it.
+    runner: Option<ThreadId>,
+    /// How many threads wait for its end: the kernel is told of it only if there are any.
+    waiting: usize,
+}
+
+impl Run {
+    fn is_of_another(&self, thread: ThreadId) -> bool {
+        self.runner.is_some_and(|runner| runner != thread)
+    }
 }
 
 impl RunLock {
     fn begin(&self) -> Running<'_> {
-        *self.runner() = Some(std::thread::current().id());
+        self.run().runner = Some(std::thread::current().id());
         Running(self)
     }
 
     /// Waits until no other thread runs the callback.
     fn wait(&self, py: Python<'_>) {
         let this_thread = std::thread::current().id();
-        let is_busy =
-            |runner: &Option<ThreadId>| runner.is_some_and(|runner| runner != this_thread);
-        if is_busy(&self.runner()) {
+        if self.run().is_of_another(this_thread) {
             py.detach(|| {
-                let runner = self.runner();
-                drop(self.has_ended.wait_while(runner, |runner| is_busy(runner)));
+                let mut run = self.run();
+                run.waiting += 1;
+                let waited = self
+                    .has_ended
+                    .wait_while(run, |run| run.is_of_another(this_thread));
+                waited.unwrap_or_else(PoisonError::into_inner).waiting -= 1;
             });
         }
     }
 
-    fn runner(&self) -> MutexGuard<'_, Option<ThreadId>> {
-        self.runner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn run(&self) -> MutexGuard<'_, Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -147,8 +164,11 @@ struct Running<'a>(&'a RunLock);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        *self.0.runner() = None;
-        self.0.has_ended.notify_all();
+        let mut run = self.0.run();
+        run.runner = None;
+        if run.waiting > 0 {
+            self.0.has_ended.notify_all();
+        }
     }
 }
 
