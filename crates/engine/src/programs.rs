@@ -65,6 +65,12 @@ pub struct Refused {
     pub errno: Errno,
 }
 
+/// Whether the kernel has refused this way of starting before, as it will again.
+#[must_use]
+pub fn is_refused() -> bool {
+    spawn::is_refused()
+}
+
 impl Program {
     /// Starts the program and returns once it runs.
     ///

@@ -6,7 +6,7 @@
 use std::ffi::CString;
 use std::os::fd::{IntoRawFd, RawFd};
 
-use aioxide_engine::programs::{Program, Refused, Stage};
+use aioxide_engine::programs::{self, Program, Refused, Stage};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -66,6 +66,10 @@ struct Request<'py> {
 pub(crate) fn start_program(call: &Bound<'_, PyTuple>) -> PyResult<Option<(i32, Option<RawFd>)>> {
     static AUDIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = call.py();
+    // Before auditing hooks hear of it: they would hear of it twice.
+    if programs::is_refused() {
+        return Ok(None);
+    }
     let Some(request) = Request::of(call)? else {
         return Ok(None);
     };

@@ -68,9 +68,14 @@ fn null_terminated(texts: &[CString]) -> Vec<*const c_char> {
     texts.chain([ptr::null()]).collect()
 }
 
+/// Whether a call that this way of starting needs was refused.
+pub(crate) fn is_refused() -> bool {
+    IS_REFUSED.load(Ordering::Relaxed)
+}
+
 /// Starts a program; see [`Program::start`].
 pub(crate) fn start(program: &Program) -> Result<Started, Refused> {
-    if IS_REFUSED.load(Ordering::Relaxed) {
+    if is_refused() {
         return Err(refused(Stage::Way, Errno::NOSYS));
     }
     let blocked = Blocked::all();
