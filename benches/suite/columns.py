@@ -7,7 +7,7 @@ from suite import peers
 from suite.files import libraries
 
 #: The groups whose columns are libraries.
-LIBRARY_GROUPS = frozenset({"files", "ticks"})
+LIBRARY_GROUPS = frozenset({"files", "overhead", "ticks"})
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,7 @@ GROUPS = {
     "processes": ("Subprocesses", "subprocess", "subprocesses"),
     "pipes": ("Pipes", "MiB", "MiB"),
     "files": ("Files", "operation", "operations"),
+    "overhead": ("Files, beyond what plain calls take", "operation", "operations"),
     "ticks": ("A task that ticks beside files", "tick", "ticks"),
 }
 

@@ -50,6 +50,7 @@ def _mib(size: float) -> str:
 
 
 _CPU = _Figures("CPU time of the whole process for one {0}", "cpu_ns", _duration)
+_CLOCK = _Figures("time of one {0}, by the clock", "wall_ns", _duration)
 _RATE = _Figures("{1} per second, by the clock", "wall_ns", _rate)
 _WAITING = _Figures("resident bytes of one {0} that waits", "waiting_bytes", "{:.0f}".format)
 _LEFT = _Figures(
@@ -81,6 +82,7 @@ _TABLES = {
     "handshake": (_CPU, _RATE, _P50, _P99),
     "unix": (_CPU, _RATE, _P50, _P99),
     "datagrams": (_CPU, _RATE, _P50, _P99),
+    "overhead": (_CLOCK,),
     "ticks": (_LATE, _BUSY, _LATEST),
 }
 

@@ -1,17 +1,20 @@
 """What the rows about files do, whichever library does it: have the files, run, see that nothing is missing."""
 
 import asyncio
+import io
 import statistics
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from suite.files import cold, material
+from suite.files import builtin, cold, material
 from suite.files.material import BLOCK, LARGE_MIB, MIB, RECORD, SMALL
 from suite.stopwatch import Stopwatch
 
 #: Files that are read at once.
 TOGETHER = 100
+#: Operations by a library, after each of which as many plain calls follow whose time is taken off.
+PAIRED = 20
 #: Seconds between two ticks, and how long a row with ticks goes on at least.
 TICK_S = 0.001
 TICKING_S = 1.0
@@ -109,6 +112,70 @@ async def appends(programs: object, folder: Path, count: int, clock: Stopwatch) 
     with clock:
         await append(path, RECORD, count)
     _check(path.stat().st_size, count * len(RECORD))
+
+
+async def appends_beyond_the_disk(
+    programs: object, folder: Path, count: int, clock: Stopwatch
+) -> None:
+    """Append records likewise, and take off the time in which plain calls do as much."""
+    path, plain_path = folder / "appended.log", folder / "plainly-appended.log"
+    path.unlink(missing_ok=True)
+    plain_path.unlink(missing_ok=True)
+    append, plain = call(programs, "append"), _plain_calls(programs)
+    await _beyond(
+        lambda: append(path, RECORD, PAIRED),
+        lambda: plain.append(plain_path, RECORD, PAIRED),
+        count // PAIRED,
+        clock,
+    )
+    _check(path.stat().st_size, count * len(RECORD))
+
+
+async def at_random_cold_beyond_the_disk(
+    programs: object, folder: Path, count: int, clock: Stopwatch
+) -> None:
+    """Read blocks that are not in the page cache, and take off the time in which plain calls do as much."""
+    read, plain = call(programs, "read_at"), _plain_calls(programs)
+    path = material.large(folder)
+    cold.drop(path)
+    offsets = iter(material.offsets(2 * count))
+    await _beyond(
+        lambda: read(path, [next(offsets) for _ in range(PAIRED)]),
+        lambda: plain.read_at(path, [next(offsets) for _ in range(PAIRED)]),
+        count // PAIRED,
+        clock,
+    )
+
+
+def _plain_calls(programs: object) -> builtin.Programs:
+    if isinstance(programs, builtin.Programs):
+        raise MissingError("is what is taken off")
+    return builtin.Programs(io)
+
+
+async def _beyond(
+    operations: Callable[[], Awaitable[object]],
+    plain: Callable[[], Awaitable[object]],
+    rounds: int,
+    clock: Stopwatch,
+) -> None:
+    """Add to *clock* what *operations* take beyond *plain*, in the median of *rounds*.
+
+    What a disk takes itself changes by a third within a minute, by more than libraries differ.
+    """
+    watches = []
+    for _ in range(rounds):
+        watches.append((Stopwatch(), Stopwatch()))
+        for watch, work in zip(watches[-1], (operations, plain), strict=True):
+            with watch:
+                await work()
+    for figure in ("cpu_ns", "wall_ns"):
+        beyond = statistics.median(
+            getattr(theirs, figure) - getattr(own, figure) for theirs, own in watches
+        )
+        if beyond <= 0:
+            raise MissingError("takes no longer than plain calls")
+        setattr(clock, figure, getattr(clock, figure) + int(beyond * rounds))
 
 
 async def ticks_beside_small_files(programs: object, folder: Path) -> dict[str, float]:
