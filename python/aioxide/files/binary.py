@@ -60,6 +60,10 @@ class BinaryFile:
         def closed(self) -> bool:
             """Whether the file has been closed, or is being closed."""
 
+        @property
+        def closefd(self) -> bool:
+            """Whether closing the file closes the descriptor."""
+
         def fileno(self) -> int:
             """Return the number of the descriptor. Raises `ValueError` if the file is closed."""
 

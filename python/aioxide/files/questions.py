@@ -62,14 +62,14 @@ async def isfile(path: FileDescriptorOrPath) -> bool:
     return stat.S_ISREG(await _mode_of(path) or 0)
 
 
-async def isdir(path: FileDescriptorOrPath) -> bool:
+async def isdir(s: FileDescriptorOrPath) -> bool:
     """Tell whether it is a directory, or a symbolic link to one.
 
     Args:
-        path: its path, or a descriptor.
+        s: its path, or a descriptor.
 
     """
-    return stat.S_ISDIR(await _mode_of(path) or 0)
+    return stat.S_ISDIR(await _mode_of(s) or 0)
 
 
 async def islink(path: StrOrBytesPath) -> bool:
@@ -92,56 +92,56 @@ async def ismount(path: FileDescriptorOrPath) -> bool:
     return await hop(os.path.ismount, path)
 
 
-async def getsize(path: FileDescriptorOrPath) -> int:
+async def getsize(filename: FileDescriptorOrPath) -> int:
     """Return how long a file is, in bytes.
 
     Args:
-        path: its path, or a descriptor.
+        filename: its path, or a descriptor.
 
     Raises:
         OSError: there is no such file, or the file system could not say.
 
     """
-    return (await names.stat(path)).st_size
+    return (await names.stat(filename)).st_size
 
 
-async def getmtime(path: FileDescriptorOrPath) -> float:
+async def getmtime(filename: FileDescriptorOrPath) -> float:
     """Return when a file was last changed, in seconds since 1970.
 
     Args:
-        path: its path, or a descriptor.
+        filename: its path, or a descriptor.
 
     Raises:
         OSError: there is no such file, or the file system could not say.
 
     """
-    return (await names.stat(path)).st_mtime
+    return (await names.stat(filename)).st_mtime
 
 
-async def getatime(path: FileDescriptorOrPath) -> float:
+async def getatime(filename: FileDescriptorOrPath) -> float:
     """Return when a file was last read, in seconds since 1970.
 
     Args:
-        path: its path, or a descriptor.
+        filename: its path, or a descriptor.
 
     Raises:
         OSError: there is no such file, or the file system could not say.
 
     """
-    return (await names.stat(path)).st_atime
+    return (await names.stat(filename)).st_atime
 
 
-async def getctime(path: FileDescriptorOrPath) -> float:
+async def getctime(filename: FileDescriptorOrPath) -> float:
     """Return when what is known of a file last changed, in seconds since 1970.
 
     Args:
-        path: its path, or a descriptor.
+        filename: its path, or a descriptor.
 
     Raises:
         OSError: there is no such file, or the file system could not say.
 
     """
-    return (await names.stat(path)).st_ctime
+    return (await names.stat(filename)).st_ctime
 
 
 async def samefile(f1: FileDescriptorOrPath, f2: FileDescriptorOrPath) -> bool:

@@ -238,6 +238,10 @@ class SpooledTemporaryFile(Generic[AnyStr]):
         """Fill a buffer, and return with how many bytes. Raises as files do."""
         return int(await self._call("readinto", b))
 
+    async def readinto1(self: SpooledTemporaryFile[bytes], b: WriteableBuffer) -> int:
+        """Fill a buffer with what is at hand, and return with how many bytes. Raises as files do."""
+        return int(await self._call("readinto1", b))
+
     async def readline(self, size: int = -1) -> AnyStr:
         """Read up to the end of the line, but at most `size`. Raises as files do."""
         read: AnyStr = await self._call("readline", size)

@@ -59,7 +59,7 @@ class TextFile:
 
         @property
         def buffer(self) -> BinaryFile:
-            """The file of bytes under it."""
+            """The file of bytes under it. None once it was detached."""
 
         @property
         def name(self) -> Any:
@@ -223,6 +223,22 @@ class TextFile:
 
         Raises:
             OSError: something could not be written, and is lost.
+
+        """
+        raise NotImplementedError
+
+    async def detach(self) -> BinaryFile:
+        """Write what is held back, and give the file of bytes away, which stands behind what has been decoded.
+
+        After that the file of text raises `ValueError`, whatever is asked of it: also by `close`, and at the end of
+        `async with`.
+
+        Returns:
+            The file of bytes.
+
+        Raises:
+            ValueError: the file is closed, or was detached before.
+            OSError: what was held back could not be written.
 
         """
         raise NotImplementedError

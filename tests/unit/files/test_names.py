@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import inspect
 import os
 import pathlib
 from typing import Any
@@ -48,6 +49,14 @@ async def test_questions_are_answered_as_by_os_path(
     strange: Any
     for strange in (None, 1.5, []):
         assert await awaited(ours, strange) == blocking(theirs, strange)
+
+
+def test_arguments_have_the_names_that_they_have_in_os() -> None:
+    for name in [*QUESTIONS, "samefile"]:
+        ours, theirs = (
+            list(inspect.signature(getattr(module, name)).parameters) for module in (files, os.path)
+        )
+        assert ours == theirs, name
 
 
 async def test_realpath_can_be_strict(loop: asyncio.AbstractEventLoop, root: pathlib.Path) -> None:

@@ -47,6 +47,20 @@ async def test_bytes_are_kept_as_there(loop: asyncio.AbstractEventLoop, max_size
             assert ours.readable() and ours.writable() and ours.seekable() and not ours.isatty()
 
 
+@pytest.mark.parametrize("max_size", [0, 5])
+async def test_buffers_are_filled_as_there(loop: asyncio.AbstractEventLoop, max_size: int) -> None:
+    with blocking_tempfile.SpooledTemporaryFile(max_size) as theirs:
+        async with SpooledTemporaryFile(max_size) as ours:
+            for file in (theirs, ours):
+                written = file.write(b"0123456789"), file.seek(0)
+                for call in written if file is ours else ():
+                    await call
+            for method in ("readinto", "readinto1"):
+                here, there = bytearray(6), bytearray(6)
+                count = await getattr(ours, method)(here)
+                assert (count, here) == (getattr(theirs, method)(there), there)
+
+
 @pytest.mark.parametrize("max_size", [0, 5, 100])
 @pytest.mark.parametrize("newline", [None, "", "\r\n"])
 async def test_text_is_kept_as_there(

@@ -123,8 +123,7 @@ impl Lifecycle for BinaryFile {
         if !slf.get().is_unclosed(py) {
             return Ok(());
         }
-        let is_lent = slf.get().state.with(py, |state| state.file.is_lent());
-        let warned = if is_lent { Ok(()) } else { warn(slf) };
+        let warned = if slf.get().is_lent { Ok(()) } else { warn(slf) };
         let (file, held, offset) = slf.get().state.with(py, |state| {
             state.phase = Phase::Closed;
             let is_placed = slf.get().is_seekable && !slf.get().access.appends;

@@ -34,6 +34,8 @@ pub(crate) struct BinaryFile {
     pub(super) is_buffered: bool,
     /// Whether the file has offsets.
     pub(super) is_seekable: bool,
+    /// Whether somebody else closes the descriptor.
+    pub(super) is_lent: bool,
     name: Py<PyAny>,
 }
 
@@ -45,6 +47,7 @@ impl BinaryFile {
         buffering: Buffering,
         name: &Bound<'_, PyAny>,
     ) -> Self {
+        let is_lent = file.is_lent();
         let (state, is_seekable) = State::new(file, access, buffering);
         Self {
             state: Guarded::new(state),
@@ -52,6 +55,7 @@ impl BinaryFile {
             access,
             is_buffered: buffering != Buffering::None,
             is_seekable,
+            is_lent,
             name: name.clone().unbind(),
         }
     }
@@ -150,6 +154,12 @@ impl BinaryFile {
     #[getter]
     fn closed(&self, py: Python<'_>) -> bool {
         self.is_closed(py)
+    }
+
+    /// Whether closing the file closes the descriptor.
+    #[getter]
+    fn closefd(&self) -> bool {
+        !self.is_lent
     }
 
     /// Return the number of the descriptor, whose cursor stands where the position is, as far as what was

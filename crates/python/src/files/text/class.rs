@@ -1,6 +1,7 @@
 //! The class `TextFile`: what it is made of, and what it tells at once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -14,6 +15,9 @@ use super::lines;
 use crate::files::BinaryFile;
 use crate::files::binary::{CLOSED_STOP, unsupported};
 use crate::raw::guarded::Guarded;
+
+/// What a file of text says once the file of bytes was given away.
+const DETACHED: &str = "underlying buffer has been detached";
 
 /// What a file of text remembers between two calls.
 pub(super) struct State {
@@ -37,6 +41,8 @@ pub(super) struct State {
 pub(crate) struct TextFile {
     pub(super) binary: Py<BinaryFile>,
     pub(super) state: Guarded<State>,
+    /// Whether the file of bytes was given away, and this one is of no use any more.
+    is_detached: AtomicBool,
     mode: Option<Py<PyAny>>,
 }
 
@@ -52,12 +58,29 @@ impl TextFile {
         })
     }
 
+    /// The file of bytes.
+    ///
+    /// # Errors
+    /// `ValueError` if it was given away.
+    pub(super) fn attached<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, BinaryFile>> {
+        if self.is_detached.load(Ordering::Relaxed) {
+            return Err(PyValueError::new_err(DETACHED));
+        }
+        Ok(self.binary.bind(py))
+    }
+
+    /// Forgets all of it, now that somebody else is to have the file of bytes.
+    pub(super) fn detach(&self, py: Python<'_>) {
+        self.is_detached.store(true, Ordering::Relaxed);
+        self.forget_chunks(py);
+    }
+
     /// Whether a method may go on.
     ///
     /// # Errors
-    /// `ValueError` if the file is closed.
+    /// `ValueError` if the file is closed, or was detached.
     pub(super) fn check_open(&self, py: Python<'_>) -> PyResult<()> {
-        if self.binary.get().is_closed(py) {
+        if self.attached(py)?.get().is_closed(py) {
             return Err(PyValueError::new_err(CLOSED_STOP));
         }
         Ok(())
@@ -66,7 +89,7 @@ impl TextFile {
     /// Whether it may read.
     ///
     /// # Errors
-    /// `ValueError` if the file is closed, `io.UnsupportedOperation` if it was not opened for this.
+    /// `ValueError` if the file is closed or was detached, `io.UnsupportedOperation` if it was not opened for this.
     pub(super) fn check_readable(&self, py: Python<'_>) -> PyResult<()> {
         self.check_open(py)?;
         if self.binary.get().access().readable {
@@ -90,7 +113,7 @@ impl TextFile {
     }
 
     fn delegated<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        self.binary.bind(py).call_method0(name)
+        self.attached(py)?.call_method0(name)
     }
 }
 
@@ -129,20 +152,21 @@ impl TextFile {
         Ok(Self {
             binary: buffer.clone().unbind(),
             state: Guarded::new(state),
+            is_detached: AtomicBool::new(false),
             mode,
         })
     }
 
-    /// The file of bytes under it.
+    /// The file of bytes under it; None once it was detached.
     #[getter]
-    fn buffer(&self, py: Python<'_>) -> Py<BinaryFile> {
-        self.binary.clone_ref(py)
+    fn buffer<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, BinaryFile>> {
+        self.attached(py).ok()
     }
 
     /// What the file was opened by: a path, or the number of a descriptor.
     #[getter]
-    fn name<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        self.binary.get().name(py).clone()
+    fn name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.attached(py)?.get().name(py).clone())
     }
 
     /// What the file was opened for.
@@ -156,8 +180,8 @@ impl TextFile {
 
     /// Whether the file has been closed, or is being closed.
     #[getter]
-    fn closed(&self, py: Python<'_>) -> bool {
-        self.binary.get().is_closed(py)
+    fn closed(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.attached(py)?.get().is_closed(py))
     }
 
     /// The name of the encoding.
@@ -175,6 +199,7 @@ impl TextFile {
     /// Which ends of lines have been read: None, a text, or a tuple of them.
     #[getter]
     fn newlines<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.attached(py)?;
         let newlines = match self.known_decoder(py) {
             Some(decoder) => decoder.getattr_opt(intern!(py, "newlines"))?,
             None => None,
@@ -240,11 +265,14 @@ impl TextFile {
         let class = slf.get_type();
         let qualname = class.qualname()?;
         let module = class.getattr(intern!(py, "__module__"))?;
-        let name = slf.get().binary.get().name(py).repr()?;
+        let name = match slf.get().attached(py) {
+            Ok(binary) => format!(" name={}", binary.get().name(py).repr()?),
+            Err(_detached) => String::new(),
+        };
         let mode = slf.get().mode(py)?.repr()?;
         let encoding = slf.get().codec(py).encoding.bind(py).repr()?;
         Ok(format!(
-            "<{module}.{qualname} name={name} mode={mode} encoding={encoding}>"
+            "<{module}.{qualname}{name} mode={mode} encoding={encoding}>"
         ))
     }
 

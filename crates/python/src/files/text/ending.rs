@@ -1,11 +1,11 @@
-//! `async with`.
+//! The end of a file of text: `detach`, `close`, and `async with`.
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::class::TextFile;
 use crate::files::BinaryFile;
-use crate::files::binary::{Answer, Next, Step};
+use crate::files::binary::{Answer, Close as CloseBytes, Need, Next, Step};
 
 /// `__aenter__`.
 pub(crate) struct Enter {
@@ -27,6 +27,65 @@ impl Step for Enter {
         let py = file.py();
         self.file.get().check_open(py)?;
         Ok(Next::Return(self.file.bind(py).clone().into_any()))
+    }
+
+    fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.file)
+    }
+}
+
+/// `detach`.
+pub(crate) struct Detach {
+    file: Py<TextFile>,
+}
+
+impl Detach {
+    pub(super) fn new(file: &Bound<'_, TextFile>) -> Self {
+        Self {
+            file: file.clone().unbind(),
+        }
+    }
+}
+
+impl Step for Detach {
+    fn step<'py>(&mut self, file: &Bound<'py, BinaryFile>, answer: Answer) -> PyResult<Next<'py>> {
+        let py = file.py();
+        if matches!(answer, Answer::Start) {
+            self.file.get().check_open(py)?;
+            return Ok(Next::Need(Need::Flush));
+        }
+        self.file.get().detach(py);
+        Ok(Next::Return(file.clone().into_any()))
+    }
+
+    fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.file)
+    }
+}
+
+/// `close` and `__aexit__`.
+pub(crate) struct Close {
+    file: Py<TextFile>,
+    bytes: CloseBytes,
+}
+
+impl Close {
+    pub(super) fn new(file: &Bound<'_, TextFile>) -> Self {
+        Self {
+            file: file.clone().unbind(),
+            bytes: CloseBytes::default(),
+        }
+    }
+}
+
+impl Step for Close {
+    const HANDLES_FAILURES: bool = true;
+    fn step<'py>(&mut self, file: &Bound<'py, BinaryFile>, answer: Answer) -> PyResult<Next<'py>> {
+        if matches!(answer, Answer::Start) {
+            // Somebody else's to close.
+            self.file.get().attached(file.py())?;
+        }
+        self.bytes.step(file, answer)
     }
 
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -7,15 +7,14 @@ use pyo3::types::PyString;
 
 use super::class::TextFile;
 use super::codec::Newline;
-use super::ending::Enter;
+use super::ending::{Close, Detach, Enter};
 use super::lines::{Line, Lines};
 use super::positions::{Seek, Tell};
 use super::reading::{Read, ReadAll};
 use super::reconfiguring::{Changes, Reconfigure};
 use super::writing::{Bytes, Flush, Truncate, Write, WriteLines};
 use crate::files::binary::{
-    Close, Flush as FlushBytes, Operation, Step, Sync, Truncate as TruncateBytes, limit_of,
-    offset_of,
+    Flush as FlushBytes, Operation, Step, Sync, Truncate as TruncateBytes, limit_of, offset_of,
 };
 use crate::raw::fastcall::Arguments;
 use crate::routine::{Coroutine, Function};
@@ -44,6 +43,7 @@ methods! {
     FLUSH: flush, flush;
     FSYNC: fsync, fsync;
     CLOSE: close, close;
+    DETACH: detach, detach;
     RECONFIGURE: reconfigure, reconfigure;
     AENTER: __aenter__, enter;
     AEXIT: __aexit__, exit;
@@ -182,7 +182,11 @@ fn fsync<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Optio
 }
 
 fn close<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
-    plain(py, arguments, &CLOSE, |_file| Close::default())
+    plain(py, arguments, &CLOSE, Close::new)
+}
+
+fn detach<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
+    plain(py, arguments, &DETACH, Detach::new)
 }
 
 fn enter<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option<Py<PyAny>>> {
@@ -199,7 +203,7 @@ fn exit<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option
     let Some([Some(file), Some(_), Some(_), Some(_)]) = arguments.fit(4, names) else {
         return Ok(None);
     };
-    start(&AEXIT, &file, |_file| Ok(Close::default()))
+    start(&AEXIT, &file, |file| Ok(Close::new(file)))
 }
 
 fn reconfigure<'py>(

@@ -1,6 +1,6 @@
 //! `write`, `writelines`, `flush`, `truncate`.
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -10,7 +10,7 @@ use super::class::TextFile;
 use super::codec::Known;
 use crate::files::BinaryFile;
 use crate::files::binary::{
-    Answer, CLOSED_STOP, Flush as FlushBytes, Need, Next, Placed, Step, Truncate as TruncateBytes,
+    Answer, Flush as FlushBytes, Need, Next, Placed, Step, Truncate as TruncateBytes,
 };
 use crate::raw::file_memory::FileMemory;
 use crate::raw::text;
@@ -215,9 +215,7 @@ impl Step for WriteLines {
         let py = file.py();
         let mut need = match answer {
             Answer::Start => {
-                if file.get().is_closed(py) {
-                    return Err(PyValueError::new_err(CLOSED_STOP));
-                }
+                self.writing.file.get().check_open(py)?;
                 self.iterator = Some(self.lines.bind(py).try_iter()?.unbind());
                 None
             }
