@@ -4,6 +4,8 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use rustix::io::Errno;
 
+use crate::raw::raising;
+
 /// The `OSError` for `errno`: the right subclass, with `errno` and `strerror`'s text set.
 pub(crate) fn os_error(py: Python<'_>, errno: Errno) -> PyErr {
     made(py, errno, |number, text| {
@@ -28,7 +30,7 @@ pub(crate) fn files_error(errno: Errno, from: &Bound<'_, PyAny>, to: &Bound<'_, 
     })
 }
 
-/// Called with a number and a text, `OSError` picks the subclass itself.
+/// Called with a number and a text, `OSError` picks the subclass itself. It remembers what is being handled.
 fn made<'py>(
     py: Python<'py>,
     errno: Errno,
@@ -39,7 +41,7 @@ fn made<'py>(
         .import("os")
         .and_then(|os| os.call_method1("strerror", (number,)));
     match text.and_then(|text| make(number, text)) {
-        Ok(error) => PyErr::from_value(error),
+        Ok(error) => raising::raised(&error),
         Err(error) => error,
     }
 }

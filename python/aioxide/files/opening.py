@@ -30,6 +30,9 @@ __all__ = ["Opening", "open"]
 
 F = TypeVar("F", bound="BinaryFile | TextFile")
 
+# What the built-in's files of text read at once, and hold back.
+_PIECE = 8192
+
 # The largest number that can be one: those of C's int.
 _DESCRIPTOR_MAX = 2**31 - 1
 
@@ -289,8 +292,14 @@ class Plan(NamedTuple):
         return text_class(binary, *how, mode=self.mode)
 
     def _binary_buffering(self) -> int:
-        # Lines are for text.
-        return -1 if self.buffering == 1 else self.buffering
+        # Lines are for text, which is read and held in pieces of its own, however small the buffer below is to be.
+        if self.buffering == 1:
+            return -1
+        return (
+            self.buffering
+            if "b" in self.mode or self.buffering < 0
+            else max(self.buffering, _PIECE)
+        )
 
 
 @native

@@ -230,3 +230,24 @@ def test_ten_thousand_cancelled_opens_leave_no_descriptor(
                 await asyncio.sleep(0.001)
 
     run(main())
+
+
+def test_two_that_are_cancelled_together_let_nobody_overtake(run: Callable[..., Any]) -> None:
+    async def main() -> None:
+        reader, writer = pipe()
+        blocks = [bytes([number]) * BLOCK for number in range(5)]
+        writes = [asyncio.ensure_future(writer.write(block)) for block in blocks]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        # The first is under way. It leaves while the second, whose turn it would be, has not heard of its own end yet.
+        writes[0].cancel()
+        writes[1].cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        received = asyncio.ensure_future(reader.read())
+        await asyncio.gather(*writes, return_exceptions=True)
+        await writer.close()
+        assert blocks_of(await received) == [0, 2, 3, 4]
+        await reader.close()
+
+    run(main())

@@ -196,12 +196,12 @@ pub fn try_stat_of(place: &Place, flags: AtFlags) -> Result<Attempt<Statx>, Errn
 
 /// Closes a file that nobody uses at the moment. For those that were only read: others may wait for their data.
 ///
-/// `EBADF` once closing has begun.
+/// Fails as the kernel's `close`, after which the file is closed; with `EBADF` once closing has begun.
 pub fn try_close(file: &File) -> Result<Attempt<()>, Errno> {
     if file.number().is_none() {
         return Err(Errno::BADF);
     }
-    Ok(if file.close_now() {
+    Ok(if file.close_now()? {
         Attempt::Done(())
     } else {
         Attempt::WouldBlock

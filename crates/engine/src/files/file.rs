@@ -158,15 +158,18 @@ impl File {
         Ok(None)
     }
 
-    /// Gives the descriptor up, if nobody uses it.
-    pub(crate) fn close_now(&self) -> bool {
+    /// Gives the descriptor up, if nobody uses it; whether it did. Fails as the kernel's `close`.
+    pub(crate) fn close_now(&self) -> Result<bool, Errno> {
         let mut state = self.0.lock();
         if state.leases > 0 || state.closer.is_some() {
-            return false;
+            return Ok(false);
         }
         let descriptor = state.descriptor.take();
         drop(state);
-        descriptor.is_some()
+        match descriptor {
+            Some(Descriptor::Owned(fd)) => sys::close_fd(fd).map(|()| true),
+            descriptor => Ok(descriptor.is_some()),
+        }
     }
 
     /// Whether it is known that the file lies in memory and nowhere else.

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "this is the room for it")]
 
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -61,6 +61,18 @@ pub(crate) fn adopt_fd(fd: RawFd) -> Result<OwnedFd, Errno> {
     // SAFETY: the number is that of an open file, which is the caller's from here on, as its giver says. The
     // same number given twice would be closed twice, which memory does not mind.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Closes a descriptor, and says what the kernel says of it, which dropping would not.
+pub(crate) fn close_fd(fd: OwnedFd) -> Result<(), Errno> {
+    let number = fd.into_raw_fd();
+    // SAFETY: the descriptor was owned until the line above.
+    match unsafe { libc::close(number) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()
+            .raw_os_error()
+            .map_or(Errno::IO, Errno::from_raw_os_error)),
+    }
 }
 
 /// Waits for events of an epoll instance; the timeout is rounded up to what the kernel can do.

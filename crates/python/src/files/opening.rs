@@ -2,6 +2,8 @@
 //!
 //! Only files of bytes are made here; those of text stand on them. What a mode says has been found out before.
 
+use std::path::PathBuf;
+
 use aioxide_engine::files::{File, Operation, Place, Value, try_open, try_stat};
 use aioxide_engine::sockets::Attempt;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -45,6 +47,8 @@ fn open_binary<'py>(
         return Ok(None);
     };
     let Some(Named { path, name }) = Named::of(&path)? else {
+        // What is wrong with a text that is no name.
+        path.extract::<PathBuf>()?;
         return Ok(None);
     };
     let opening = Opening {

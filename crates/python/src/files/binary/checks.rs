@@ -1,6 +1,6 @@
 //! What is refused, in the words of Python's own files.
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
@@ -74,6 +74,9 @@ pub(crate) fn size_of(argument: Option<&Bound<'_, PyAny>>) -> PyResult<Option<i6
     };
     size.extract::<i64>()
         .map_err(|error| {
+            if error.is_instance_of::<PyOverflowError>(size.py()) {
+                return PyOverflowError::new_err("cannot fit 'int' into an index-sized integer");
+            }
             if !error.is_instance_of::<PyTypeError>(size.py()) {
                 return error;
             }

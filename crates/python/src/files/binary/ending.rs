@@ -27,7 +27,7 @@ pub(crate) struct Close {
 }
 
 impl Close {
-    /// Gives the descriptor back: at once, where nothing can be waited for and nothing can fail.
+    /// Gives the descriptor back: at once, where nothing can be waited for.
     fn close<'py>(&mut self, file: &Bound<'py, BinaryFile>) -> PyResult<Next<'py>> {
         let py = file.py();
         let slf = file.get();
@@ -40,8 +40,15 @@ impl Close {
         if let Some(work) = left {
             work.pending.cancel(py);
         }
-        if !slf.access.writable && matches!(try_close(&raw), Ok(Attempt::Done(()))) {
-            return self.finish(file);
+        if !slf.access.writable {
+            match try_close(&raw) {
+                Ok(Attempt::Done(())) => return self.finish(file),
+                Ok(Attempt::WouldBlock) => {}
+                Err(errno) => {
+                    self.failure = self.failure.take().or(Some(os_error(py, errno)));
+                    return self.finish(file);
+                }
+            }
         }
         self.is_closing = true;
         Ok(Next::Need(Need::Submit(Submission::Close(raw))))
@@ -176,6 +183,10 @@ fn write_all(file: &File, mut bytes: &[u8], mut offset: Option<u64>) -> Result<(
         });
         let count = match written {
             Err(Errno::INTR) => continue,
+            Err(Errno::SPIPE) if offset.is_some() => {
+                offset = None;
+                continue;
+            }
             written => written?,
         };
         if count == 0 {

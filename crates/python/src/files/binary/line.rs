@@ -59,6 +59,8 @@ impl Line {
                 drop(left);
                 Ok(())
             }
+            // It was passed over, since it was cancelled when its turn came: somebody else is served.
+            None if waiting::is_cancelled(waiter)? => Ok(()),
             None => self.leave(py),
         }
     }

@@ -216,7 +216,7 @@ fn seek<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option
 ///
 /// # Errors
 /// `TypeError` for what is no integer; `ValueError` for what no file is as long as.
-pub(crate) fn offset_of(offset: &Bound<'_, PyAny>) -> PyResult<i64> {
+fn offset_of(offset: &Bound<'_, PyAny>) -> PyResult<i64> {
     offset.extract().map_err(|error: PyErr| {
         if error.is_instance_of::<pyo3::exceptions::PyOverflowError>(offset.py()) {
             PyValueError::new_err("cannot fit 'int' into an offset-sized integer")
@@ -235,7 +235,7 @@ fn truncate<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Op
         return Ok(None);
     };
     let size = size.filter(|size| !size.is_none());
-    let size = size.map(|size| offset_of(&size)).transpose()?;
+    let size = size.map(|size| size.extract()).transpose()?;
     start(&TRUNCATE, &file, |_file| Ok(Truncate::new(size)))
 }
 

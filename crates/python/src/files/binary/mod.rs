@@ -31,7 +31,7 @@ pub(crate) use checks::{CLOSED_STOP, limit_of, unsupported};
 pub(crate) use chunks::Chunks;
 pub(crate) use ending::{Close, prepare};
 pub(crate) use file::{BinaryFile, buffering_of};
-pub(crate) use methods::{FUNCTIONS, offset_of};
+pub(crate) use methods::FUNCTIONS;
 pub(crate) use operation::{Answer, Need, Next, Operation, Step};
 pub(crate) use reading::{Amount, Read};
 pub(crate) use seeking::Seek;

@@ -125,6 +125,9 @@ impl BinaryFile {
             return None;
         }
         state.is_flushing = true;
+        if state.writes_at_cursor {
+            state.show_cursor();
+        }
         Some(Transfer {
             file: state.file.clone(),
             at: state.write_at(self.is_seekable, self.access.appends),
@@ -158,10 +161,36 @@ impl BinaryFile {
 
     fn write_past(&self, py: Python<'_>, memory: FileMemory) -> PyResult<Got> {
         let operation = self.state.with(py, |state| {
+            if state.writes_at_cursor {
+                state.show_cursor();
+            }
             let at = state.write_at(self.is_seekable, self.access.appends);
             Submission::write(state.file.clone(), memory, at)
         });
         Self::submit(py, operation, Purpose::Write)
+    }
+
+    /// Takes note of the end of an operation that somebody waits for, and does it otherwise if that may help.
+    pub(super) fn settle(
+        &self,
+        py: Python<'_>,
+        purpose: Purpose,
+        mut completion: Completion,
+    ) -> PyResult<Got> {
+        if let Submission::Write(transfer) | Submission::Save(transfer, _) =
+            &mut completion.operation
+            && matches!(completion.result, Err(Errno::SPIPE))
+            && matches!(transfer.at, At::Offset(_))
+            && purpose != Purpose::Other
+        {
+            transfer.at = At::Cursor;
+            self.state.with(py, |state| {
+                state.writes_at_cursor = true;
+                state.show_cursor();
+            });
+            return Self::submit(py, completion.operation, purpose);
+        }
+        Ok(Got::Answer(self.note(py, purpose, completion)))
     }
 
     /// Takes note of the end of an operation.

@@ -149,7 +149,7 @@ impl<S: Step> Operation<S> {
                     return Err(error);
                 }
                 match work.pending.take(py) {
-                    Some(completion) => Got::Answer(slf.note(py, work.purpose, completion)),
+                    Some(completion) => slf.settle(py, work.purpose, completion)?,
                     None => Got::Waits(work),
                 }
             }

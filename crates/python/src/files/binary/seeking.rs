@@ -10,6 +10,9 @@ use super::file::BinaryFile;
 use super::operation::{Answer, Need, Next, Step};
 use crate::errors::os_error;
 
+/// Positions below this are those of every file system: the least that any of today's ends with is 2 TiB.
+const NEAR: u64 = 1 << 40;
+
 /// `seek`.
 pub(crate) struct Seek {
     offset: i64,
@@ -48,7 +51,21 @@ impl Seek {
         }
     }
 
+    /// Where to go. What no file system may have is the kernel's to refuse.
     fn target(&self, file: &Bound<'_, BinaryFile>) -> Result<u64, Errno> {
+        let target = self.wanted(file)?;
+        if target < NEAR {
+            return Ok(target);
+        }
+        file.get().state.with(file.py(), |state| {
+            let place = SeekFrom::Start(target);
+            let there = state.file.with(|fd| rustix::fs::seek(fd, place))?;
+            state.cursor = Some(there);
+            Ok(there)
+        })
+    }
+
+    fn wanted(&self, file: &Bound<'_, BinaryFile>) -> Result<u64, Errno> {
         let invalid = |_error| Errno::INVAL;
         let origin = match self.whence {
             0 => return u64::try_from(self.offset).map_err(invalid),

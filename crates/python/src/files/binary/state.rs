@@ -47,6 +47,8 @@ pub(crate) struct State {
     /// Whether what was held is on its way.
     pub(super) is_flushing: bool,
     pub(super) phase: Phase,
+    /// Whether what is written goes where the cursor is, although the file has positions: some in `/proc` are so.
+    pub(super) writes_at_cursor: bool,
     /// Where the kernel's cursor is, if it is known.
     pub(super) cursor: Option<u64>,
     /// An error that a cancelled `fsync` has met, for the next one.
@@ -75,6 +77,7 @@ impl State {
             left_fill: None,
             is_flushing: false,
             phase: Phase::Open,
+            writes_at_cursor: false,
             cursor,
             unreported: None,
         };
@@ -95,7 +98,7 @@ impl State {
     pub(super) fn note_written(&mut self, done: usize, appends: bool) {
         let begin = self.window.position();
         let mut end = begin + done as u64;
-        if appends && done > 0 {
+        if (appends || self.writes_at_cursor) && done > 0 {
             // Others may have appended, too: only the kernel knows where these bytes went.
             self.cursor = self.file.with(|fd| rustix::fs::tell(fd)).ok();
             end = self.cursor.unwrap_or(end);
@@ -123,7 +126,7 @@ impl State {
 
     /// Where what is held, or is not to be held, goes.
     pub(super) fn write_at(&self, is_seekable: bool, appends: bool) -> At {
-        if is_seekable && !appends {
+        if is_seekable && !appends && !self.writes_at_cursor {
             At::Offset(self.window.position())
         } else {
             At::Cursor

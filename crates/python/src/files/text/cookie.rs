@@ -56,6 +56,8 @@ impl Cookie {
             });
         }
         let py = number.py();
+        // Python's own take what can be made one.
+        let number = py.get_type::<PyInt>().call1((number,))?;
         let arguments = (COOKIE_BYTES, intern!(py, "little"));
         let bytes = number.call_method1(intern!(py, "to_bytes"), arguments)?;
         let bytes = bytes.cast_into::<PyBytes>()?;

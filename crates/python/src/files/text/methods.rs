@@ -14,7 +14,7 @@ use super::reading::{Read, ReadAll};
 use super::reconfiguring::{Changes, Reconfigure};
 use super::writing::{Bytes, Flush, Truncate, Write, WriteLines};
 use crate::files::binary::{
-    Flush as FlushBytes, Operation, Step, Sync, Truncate as TruncateBytes, limit_of, offset_of,
+    Flush as FlushBytes, Operation, Step, Sync, Truncate as TruncateBytes, limit_of,
 };
 use crate::raw::fastcall::Arguments;
 use crate::routine::{Coroutine, Function};
@@ -156,7 +156,7 @@ fn truncate<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Op
         return Ok(None);
     };
     let size = size.filter(|size| !size.is_none());
-    let size = size.map(|size| offset_of(&size)).transpose()?;
+    let size = size.map(|size| size.extract()).transpose()?;
     start(&TRUNCATE, &file, |file| {
         Ok(Truncate::new(file, TruncateBytes::new(size)))
     })

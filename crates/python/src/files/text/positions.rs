@@ -5,11 +5,13 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use rustix::io::Errno;
 
 use super::class::TextFile;
 use super::codec::Known;
 use super::cookie::{Cookie, Trial, set_state, state_of};
 use super::decoding::{Chunk, decode};
+use crate::errors::os_error;
 use crate::files::BinaryFile;
 use crate::files::binary::{
     Amount, Answer, Need, Next, Read as ReadBytes, Seek as SeekBytes, Step, unsupported,
@@ -28,12 +30,13 @@ impl TextFile {
             Some((
                 chunk.start,
                 used,
+                state.chunks.waiting() == 0,
                 input,
                 chunk.before.bind(py).clone(),
                 text,
             ))
         });
-        let (Some((start, used, input, before, text)), Some(decoder)) =
+        let (Some((start, used, is_all, input, before, text)), Some(decoder)) =
             (known, self.known_decoder(py))
         else {
             let offset = file.get().position(py);
@@ -42,6 +45,16 @@ impl TextFile {
                 ..Cookie::default()
             });
         };
+        if is_all {
+            let (kept, flags) = state_of(&decoder.call_method0(intern!(py, "getstate"))?)?;
+            if kept.as_bytes().is_empty() {
+                return Ok(Cookie {
+                    offset: file.get().position(py),
+                    flags,
+                    ..Cookie::default()
+                });
+            }
+        }
         let (kept, flags) = state_of(&before)?;
         let offset = start.saturating_sub(kept.as_bytes().len() as u64);
         if used == 0 {
@@ -158,14 +171,14 @@ impl Seek {
                     )));
                 }
                 let cookie = Cookie::of(number)?;
-                Ok((seek_to(cookie.offset)?, cookie))
+                Ok((seek_to(py, cookie.offset)?, cookie))
             }
             1 if !is_zero(number)? => Err(unsupported(py, "can't do nonzero cur-relative seeks")),
             2 if !is_zero(number)? => Err(unsupported(py, "can't do nonzero end-relative seeks")),
             1 => {
                 let cookie = self.file.get().cookie(file)?;
                 self.cookie = cookie.to_object(py)?.unbind();
-                Ok((seek_to(cookie.offset)?, cookie))
+                Ok((seek_to(py, cookie.offset)?, cookie))
             }
             2 => {
                 self.end = true;
@@ -288,10 +301,9 @@ impl TextFile {
     }
 }
 
-fn seek_to(offset: u64) -> PyResult<SeekBytes> {
-    let offset = i64::try_from(offset).map_err(|_too_large| {
-        PyValueError::new_err("cannot fit 'int' into an offset-sized integer")
-    })?;
+fn seek_to(py: Python<'_>, offset: u64) -> PyResult<SeekBytes> {
+    // The kernel has no sign for it, either.
+    let offset = i64::try_from(offset).map_err(|_too_large| os_error(py, Errno::INVAL))?;
     Ok(SeekBytes::new(offset, 0))
 }
 

@@ -150,10 +150,10 @@ impl Writing {
 
 fn checked<'a, 'py>(text: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyString>> {
     text.cast::<PyString>().or_else(|_other| {
-        let class = text.get_type();
+        let class = text.get_type().name()?.to_string();
+        let shown = if text.is_none() { "None" } else { &class };
         Err(PyTypeError::new_err(format!(
-            "write() argument must be str, not {}",
-            class.name()?
+            "write() argument must be str, not {shown}"
         )))
     })
 }
