@@ -113,6 +113,19 @@ async def test_a_closed_file_does_nothing_any_more(
         await file.fdsync()
 
 
+@pytest.mark.parametrize("mode", ["rb", "wb", "ab"])
+async def test_a_closed_file_says_so_before_it_says_what_its_mode_forbids(
+    loop: AbstractEventLoop, aiofile: ModuleType, path: Path, mode: str
+) -> None:
+    path.touch()
+    async with aiofile.AIOFile(path, mode) as file:
+        pass
+    with pytest.raises(ValueError, match="closed file"):
+        await file.read()
+    with pytest.raises(ValueError, match="closed file"):
+        await file.write(b"data")
+
+
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_mode_is_taken_apart(
     loop: AbstractEventLoop, aiofile: ModuleType, path: Path, mode: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from importlib import metadata
 from types import ModuleType
 from typing import Any
@@ -146,6 +147,21 @@ def shape(function: Any) -> tuple[bool, list[tuple[str, Any, Any]]]:
 def _default(default: Any) -> Any:
     # A default that is a function or a class of the package's own is the same by its name.
     return getattr(default, "__qualname__", default)
+
+
+def test_every_mode_means_the_same() -> None:
+    real, ours = package("real", "aiofile.aio"), package("ours", "aiofile.aio")
+    for length in range(5):
+        for letters in itertools.product("rwaxbt+U", repeat=length):
+            mode = "".join(letters)
+            assert meaning(ours.parse_mode, mode) == meaning(real.parse_mode, mode), mode
+
+
+def meaning(parse_mode: Any, mode: str) -> Any:
+    try:
+        return tuple(parse_mode(mode))
+    except Exception as exc:  # noqa: BLE001 - compared with another
+        return type(exc), str(exc)
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -1,12 +1,13 @@
 """The libraries that can be compared, each with its loop, and whether it works on this interpreter."""
 
-import asyncio
 import importlib
 import importlib.metadata
 import os
 import platform
 from asyncio import AbstractEventLoop
 from dataclasses import dataclass, field
+
+from suite import peers
 
 #: The two columns that are ours and compared with the best peer: the loop's own ring, and its threads.
 RING = "aioxide"
@@ -26,6 +27,8 @@ class Library:
     package: str
     #: Environment variables that its process gets.
     environment: dict[str, str] = field(default_factory=dict)
+    #: The loop that others' run on, by its name among the peers.
+    loop: str = "asyncio"
 
     def is_ours(self) -> bool:
         """Whether it runs on our loop."""
@@ -38,6 +41,9 @@ LIBRARIES = {
     "aiofiles": Library("in_aiofiles", "aiofiles"),
     "aiofile": Library("in_aiofile", "aiofile"),
     "anyio": Library("in_anyio", "anyio"),
+    "aiofiles, uvloop": Library("in_aiofiles", "aiofiles", loop="uvloop"),
+    "aiofile, uvloop": Library("in_aiofile", "aiofile", loop="uvloop"),
+    "anyio, uvloop": Library("in_anyio", "anyio", loop="uvloop"),
     RING: Library("in_aioxide", "aioxide", {BACKEND: "ring"}),
     POOL: Library("in_aioxide", "aioxide", {BACKEND: "pool"}),
     "compat.aiofiles": Library("in_aiofiles", "aioxide.compat.aiofiles"),
@@ -55,13 +61,12 @@ def load(name: str) -> object:
 
 
 def new_event_loop(name: str) -> AbstractEventLoop:
-    """Return the loop to run it on: the standard library's for others, ours, as under its runner, for ours."""
-    if not LIBRARIES[name].is_ours():
-        return asyncio.new_event_loop()
-    aioxide = importlib.import_module("aioxide")
-    aioxide.install()
-    loop: AbstractEventLoop = aioxide.new_event_loop()
-    return loop
+    """Return the loop to run it on: the one that it names for others, ours, as under its runner, for ours.
+
+    Raises ImportError where the loop is not installed.
+    """
+    library = LIBRARIES[name]
+    return peers.factory(peers.SUBJECT if library.is_ours() else library.loop)()
 
 
 def environment(name: str) -> dict[str, str]:
@@ -70,11 +75,15 @@ def environment(name: str) -> dict[str, str]:
 
 
 def version(name: str) -> str:
-    """Return the installed version of the library called *name*."""
-    package = LIBRARIES[name].package.partition(".")[0]
+    """Return the installed version of the library called *name*, and that of its loop if it is not the usual one."""
+    library = LIBRARIES[name]
     if name == SYNC:
         return platform.python_version()
+    package = library.package.partition(".")[0]
     try:
-        return importlib.metadata.version(package)
+        own = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return str(getattr(importlib.import_module(package), "__version__", "of unknown version"))
+        own = str(getattr(importlib.import_module(package), "__version__", "of unknown version"))
+    return (
+        own if library.loop == "asyncio" else f"{own}, {library.loop} {peers.version(library.loop)}"
+    )

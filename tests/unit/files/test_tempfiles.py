@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile as blocking_tempfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -203,6 +204,52 @@ async def test_a_temporary_directory_may_stay(
     gc.collect()
     assert os.listdir(place) == [os.path.basename(path)]
     os.rmdir(path)
+
+
+class CountingExecutor(ThreadPoolExecutor):
+    """The threads of a loop, and how often it has hopped to one."""
+
+    hops = 0
+
+    def submit(self, *call: Any, **keywords: Any) -> Any:
+        """Make a call in a thread."""
+        self.hops += 1
+        return super().submit(*call, **keywords)
+
+
+async def test_a_temporary_directory_takes_two_hops_however_much_is_in_it(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    executor = CountingExecutor()
+    loop.set_default_executor(executor)
+    directory = await tempfile.TemporaryDirectory()
+    assert executor.hops == 1
+    for number in range(200):
+        (pathlib.Path(directory.name) / f"{number}").mkdir()
+        (pathlib.Path(directory.name) / f"{number}" / "file").touch()
+    turns = 0
+    cleaning = asyncio.ensure_future(directory.cleanup())
+    while not cleaning.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert executor.hops == 2
+    assert turns > 10
+    assert not os.path.exists(directory.name)
+
+
+@pytest.mark.parametrize("ignores", [True, False])
+async def test_what_cannot_be_removed_is_told_or_ignored_as_there(
+    loop: asyncio.AbstractEventLoop, tmp_path: pathlib.Path, ignores: bool
+) -> None:
+    ours = await tempfile.TemporaryDirectory(dir=tmp_path, ignore_cleanup_errors=ignores)
+    its = blocking_tempfile.TemporaryDirectory(dir=tmp_path, ignore_cleanup_errors=ignores)
+    for path in (ours.name, its.name):
+        # Nobody removes a tree through a link.
+        os.rmdir(path)
+        os.symlink(tmp_path, path)
+    here, there = await awaited(ours.cleanup), blocking(its.cleanup)
+    assert str(here).replace(ours.name, its.name) == str(there)
+    assert os.path.islink(ours.name) == os.path.islink(its.name)
 
 
 async def test_a_directory_that_is_forgotten_is_removed_with_a_warning(

@@ -29,6 +29,12 @@ FileIOType: TypeAlias = TextIO | BinaryIO
 _PIECE = 64 * 1024
 
 _LETTERS = frozenset("rwaxbt+")
+_FLAGS = {
+    "r": 0,
+    "w": os.O_CREAT | os.O_TRUNC,
+    "a": os.O_CREAT | os.O_APPEND,
+    "x": os.O_CREAT | os.O_EXCL,
+}
 
 _NOT_OPEN = "AIOFile closed"
 
@@ -53,21 +59,19 @@ def parse_mode(mode: str) -> FileMode:
         mode: the mode, as `open` has it.
 
     Raises:
-        Exception: it names two ways of opening a file, or one thing twice. Letters that mean nothing are let pass.
+        Exception: it names two ways of opening a file, or one thing twice. Letters that mean nothing are let pass, and
+            so is `x` after another: that is refused when the file is opened.
 
     """
     kinds = [letter for letter in mode if letter in "rwax"]
     plus = mode.count("+")
-    if len(kinds) > 1 or plus > 1:
+    if plus > 1 or not {"x"}.issuperset(kinds[1:]):
         raise Exception("Bad mode")
-    kind = "".join(kinds)
-    is_readable = kind == "r" or bool(plus)
-    is_writable = kind in {"w", "a", "x"} or bool(plus)
-    flags = {
-        "w": os.O_CREAT | os.O_TRUNC,
-        "a": os.O_CREAT | os.O_APPEND,
-        "x": os.O_CREAT | os.O_EXCL,
-    }.get(kind, 0)
+    is_readable = "r" in kinds or bool(plus)
+    is_writable = not {"r"}.issuperset(kinds) or bool(plus)
+    flags = 0
+    for kind in kinds:
+        flags |= _FLAGS[kind]
     if is_readable and is_writable:
         flags |= os.O_RDWR
     elif not is_readable:
@@ -76,8 +80,8 @@ def parse_mode(mode: str) -> FileMode:
         readable=is_readable,
         writable=is_writable,
         plus=bool(plus),
-        appending=kind == "a",
-        created=kind == "x",
+        appending="a" in kinds,
+        created="x" in kinds,
         flags=flags,
         binary="b" in mode,
     )
@@ -408,6 +412,8 @@ class AIOFile:
                 # For reading and writing, whatever the mode: to append to it would move the file's own place.
                 file = self._file = files.BinaryFile(descriptor, "rb+", 0, closefd=False)
         if not is_allowed:
+            # A closed file says that it is closed.
+            file.fileno()
             raise OSError(EBADF, os.strerror(EBADF), self._fname)
         return file
 
