@@ -2,7 +2,8 @@
 
 When the socket is ready, as many connections are accepted as its queue holds, and each becomes a transport at once, in
 a copy of the context that the server was started in: a task for each, as asyncio makes, would only delay it. What a
-connection's protocol factory raises is reported, and costs that connection only.
+connection's protocol factory raises is reported, and costs that connection only. All of this is native (`_core.admit`)
+unless something unusual is asked for.
 
 What servers ask of the loop has the names and arguments that it has in asyncio, for whoever looks on or steps between.
 """
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from ssl import SSLContext
 
-    from aioxide.foundation import Foundation
     from aioxide.servers import Server
 
 # Seconds until accepting is tried again when the system has run out of something: as in asyncio.
@@ -85,6 +85,15 @@ class Listeners(TransportFactories):
     ) -> None:
         """Accept what is in the queue."""
         timeouts = (ssl_handshake_timeout, ssl_shutdown_timeout)
+        arguments = (protocol_factory, sock, sslcontext, server, backlog, *timeouts)
+        if sslcontext is None and self._admits_natively(sock):
+            loop: Any = self
+            try:
+                if _core.admit(loop, sock, protocol_factory, server, backlog):
+                    return
+            except OSError as exc:
+                self._pause_accepting(exc, arguments)
+                return
         accept = _core.accept if type(sock) is socket.socket else _accept_in_its_own_way
         # One more than it holds, so that the last attempt finds it empty.
         for _ in range(backlog + 1):
@@ -93,14 +102,7 @@ class Listeners(TransportFactories):
             except ConnectionAbortedError:
                 continue  # gone before it was accepted; the next one may be there
             except OSError as exc:
-                if exc.errno not in _EXHAUSTED:
-                    raise
-                self._report_exhaustion(sock, exc)
-                if sock.fileno() != -1:  # not closed by the exception handler
-                    self._remove_reader(sock.fileno())
-                    again: Any = self._start_serving
-                    arguments = (protocol_factory, sock, sslcontext, server, backlog, *timeouts)
-                    self._accepting[sock] = self.call_later(_ACCEPT_PAUSE, again, *arguments)
+                self._pause_accepting(exc, arguments)
                 return
             if accepted is None:
                 return
@@ -112,6 +114,23 @@ class Listeners(TransportFactories):
             )
             if sock.fileno() == -1:
                 return  # closed by what it has just called
+
+    def _admits_natively(self, sock: socket.socket) -> bool:
+        """Tell whether connections need no Python on their way from a listening socket to their transports."""
+        make: Any = self._make_socket_transport
+        is_own = getattr(make, "__func__", None) is TransportFactories._make_socket_transport
+        return is_own and type(sock) is socket.socket and not self.get_debug()
+
+    def _pause_accepting(self, exc: OSError, arguments: tuple[Any, ...]) -> None:
+        """Stop to accept for a while, if the system has run out of something. Raises what else it is."""
+        if exc.errno not in _EXHAUSTED:
+            raise exc
+        sock = arguments[1]
+        self._report_exhaustion(sock, exc)
+        if sock.fileno() != -1:  # not closed by the exception handler
+            self._remove_reader(sock.fileno())
+            again: Any = self._start_serving
+            self._accepting[sock] = self.call_later(_ACCEPT_PAUSE, again, *arguments)
 
     def _report_exhaustion(self, sock: socket.socket, exc: OSError) -> None:
         self.call_exception_handler(
@@ -155,7 +174,23 @@ class Listeners(TransportFactories):
             conn.close()
             if isinstance(exc, SystemExit | KeyboardInterrupt):
                 raise
-            _report_lost_connection(self, exc, protocol, None)
+            self._report_lost_connection(exc, protocol)
+
+    def _report_lost_connection(
+        self,
+        exc: BaseException,
+        protocol: asyncio.BaseProtocol | None,
+        transport: SSLTransport | None = None,
+    ) -> None:
+        context: dict[str, Any] = {
+            "message": "Error on transport creation for incoming connection",
+            "exception": exc,
+        }
+        if protocol is not None:
+            context["protocol"] = protocol
+        if transport is not None:
+            context["transport"] = transport
+        self.call_exception_handler(context)
 
 
 def _accept_in_its_own_way(sock: socket.socket) -> tuple[socket.socket, Any] | None:
@@ -171,24 +206,7 @@ def _close_after_failure(
     transport: SSLTransport, protocol: asyncio.BaseProtocol, exc: BaseException
 ) -> None:
     """End a connection whose handshake has failed. That concerns nobody but the peer, as in asyncio."""
-    loop = transport._loop
+    loop: Any = transport._loop
     transport.close()
     if loop.get_debug():
-        _report_lost_connection(loop, exc, protocol, transport)
-
-
-def _report_lost_connection(
-    loop: Foundation,
-    exc: BaseException,
-    protocol: asyncio.BaseProtocol | None,
-    transport: SSLTransport | None,
-) -> None:
-    context: dict[str, Any] = {
-        "message": "Error on transport creation for incoming connection",
-        "exception": exc,
-    }
-    if protocol is not None:
-        context["protocol"] = protocol
-    if transport is not None:
-        context["transport"] = transport
-    loop.call_exception_handler(context)
+        loop._report_lost_connection(exc, protocol, transport)

@@ -1,24 +1,24 @@
-"""The stream transport that protocols see: the Python half, which owns the socket and its life cycle.
+"""The stream transport that protocols see: the Python half.
 
-What runs per packet is in the native half (`_core.Stream`), and its methods are called without a Python frame
-in between (`_core.NativeMethod`). What runs once per connection is here: `connection_made`, `connection_lost`,
-errors, and information.
+What happens to a connection happens in the native half (`_core.Stream`), which owns the socket. The methods that
+protocols call most are called without a Python frame in between (`_core.NativeMethod`). Errors are reported here, and
+what debug mode wants to see as handles is called here. The transport of an accepted connection is made natively,
+without `__init__`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import warnings
-import weakref
 from asyncio.log import logger
-from asyncio.trsock import TransportSocket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aioxide import _core
-from aioxide.owning_transport import OwningTransport, ask_address, describe, finish_waiter
+from aioxide.owning_transport import OwningTransport, describe, finish_waiter
 
 if TYPE_CHECKING:
+    import socket
+
     from aioxide.event_loop import EventLoop
     from aioxide.servers import Server
 
@@ -36,10 +36,8 @@ class StreamTransport(OwningTransport, asyncio.Transport):
     _start_tls_compatible = True
     _sendfile_compatible = _SendfileMode.TRY_NATIVE
 
-    _native: _core.Stream
-
     # Of the class, too: an object whose making failed is asked for it as it goes.
-    _sock: socket.socket | None = None
+    _native: _core.Stream = None  # type: ignore[assignment]
 
     write: Any = _core.NativeMethod("_native")
     writelines: Any = _core.NativeMethod("_native")
@@ -57,35 +55,49 @@ class StreamTransport(OwningTransport, asyncio.Transport):
         extra: dict[str, Any] | None = None,
         server: Server | None = None,
     ) -> None:
-        self._extra = extra = {} if extra is None else extra
-        self._loop = loop
-        self._sock_fd = fd = sock.fileno()
-        self._server = server
-        self._native = stream = _core.Stream(loop, sock, protocol, self)
-        self._sock = sock
-        extra["socket"] = TransportSocket(sock)
-        extra["sockname"] = stream.local_address() or ask_address(sock.getsockname)
-        if "peername" not in extra:
-            extra["peername"] = stream.peer_address() or ask_address(sock.getpeername)
-        loop._transports[fd] = weakref.ref(self)
-        if server is not None:
-            server._attach(self)
-        context = stream.context
-        loop.call_soon(protocol.connection_made, self, context=context)
-        loop.call_soon(stream.begin, context=context)
+        self._native = stream = _core.Stream(loop, sock, protocol, self, extra, server)
+        stream.start()
         if waiter is not None:
-            loop.call_soon(finish_waiter, waiter, context=context)
+            loop.call_soon(finish_waiter, waiter, context=stream.context)
 
     def __repr__(self) -> str:
-        return describe(self, self._sock_fd, is_open=self._sock is not None)
+        return describe(self, self._sock_fd, is_open=self._native.is_open)
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
-        if self._sock is not None:
+        stream = self._native
+        if stream is not None and stream.is_open:
             _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
-            self._native.detach()
-            self._sock.close()
-            if self._server is not None:
-                self._server._detach(self)
+            stream.release()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Information about the connection: `socket`, `sockname`, `peername`."""
+        return self._native.extra_info(name, default)
+
+    # Under the names of asyncio's transports, for those who look.
+
+    @property
+    def _extra(self) -> dict[str, Any]:
+        return self._native.information
+
+    @_extra.setter
+    def _extra(self, extra: dict[str, Any]) -> None:
+        self._native.information = extra
+
+    @property
+    def _loop(self) -> EventLoop | None:  # type: ignore[override]
+        return cast("EventLoop | None", self._native.event_loop)
+
+    @property
+    def _sock(self) -> socket.socket | None:
+        return self._native.sock
+
+    @property
+    def _sock_fd(self) -> int:
+        return self._native.fd
+
+    @property
+    def _server(self) -> Server | None:
+        return cast("Server | None", self._native.server)
 
     # Reading.
 
@@ -133,11 +145,4 @@ class StreamTransport(OwningTransport, asyncio.Transport):
 
     def _release(self) -> None:
         """Lets go of everything; the socket is closed exactly once, here."""
-        sock, self._sock = self._sock, None
-        self._native.detach()
-        if sock is not None:
-            sock.close()
-        self._loop = None
-        server, self._server = self._server, None
-        if server is not None:
-            server._detach(self)
+        self._native.release()

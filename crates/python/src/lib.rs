@@ -93,6 +93,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<transports::stream::Stream>()?;
     module.add_class::<transports::tls::Tls>()?;
     module.add_function(wrap_pyfunction!(accepting::accept, module)?)?;
+    module.add_function(wrap_pyfunction!(accepting::admit, module)?)?;
     module.add_function(wrap_pyfunction!(build_info, module)?)?;
     module.add_function(wrap_pyfunction!(files::file_backend, module)?)?;
     module.add_function(wrap_pyfunction!(names::literal_address_info, module)?)?;

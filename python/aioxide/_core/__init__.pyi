@@ -14,7 +14,7 @@ from ._programs import start_program
 from ._queues import LifoQueue, PriorityQueue, Queue
 from ._routine import NativeCoroutine, NativeCoroutineWrapper, NativeFunction, native_function
 from ._shield import Shield
-from ._sock import SockOperation, Wait, accept
+from ._sock import SockOperation, Wait, accept, admit
 from ._streams import FlowControlMixin, StreamReader, StreamReaderProtocol, StreamWriter
 from ._task import Resumption, Task, registered_tasks
 from ._task_group import TaskGroup
@@ -73,6 +73,7 @@ __all__ = [
     "_GatheringFuture",
     "__version__",
     "accept",
+    "admit",
     "build_info",
     "file_backend",
     "future_add_to_awaited_by",

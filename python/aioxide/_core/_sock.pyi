@@ -1,8 +1,11 @@
 """Operations on sockets."""
 
+import asyncio
 import socket
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar, final
+
+from ._event_loop import EventLoop
 
 _T_co = TypeVar("_T_co", covariant=True)
 
@@ -23,3 +26,10 @@ class Wait:
     """A `sock_*` operation that waits for its socket."""
 
 def accept(listener: socket.socket) -> tuple[socket.socket, Any] | None: ...
+def admit(
+    event_loop: EventLoop,
+    listener: socket.socket,
+    protocol_factory: Callable[[], asyncio.BaseProtocol],
+    server: Any,
+    backlog: int,
+) -> bool: ...

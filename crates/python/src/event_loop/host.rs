@@ -9,7 +9,7 @@ use aioxide_engine::sources::{Direction, TOKEN_RESERVED_MIN, Watchers};
 use aioxide_engine::turn::{self, Exit, Host, Queues};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyContext, PyDict, PyTuple};
 use rustix::io::Errno;
 
 use super::{EventLoop, Watcher, Work, foreign};
@@ -19,6 +19,7 @@ use crate::handle::{Call, Handle};
 use crate::raw::attached;
 use crate::task::{Next, Resumption, Task};
 use crate::transports::datagram::DatagramEndpoint;
+use crate::transports::stream::Stream;
 
 /// Reads of up to this many bytes pass through the loop's scratch memory.
 pub(crate) const SCRATCH_SIZE: usize = 64 * 1024;
@@ -227,6 +228,8 @@ impl Running<'_, '_> {
             Work::Deliver(delivery) => delivery.deliver(py),
             Work::Callback(handle) => EventLoop::run_handle(handle.bind(py)),
             Work::Foreign(handle) => foreign::run(handle.bind(py)),
+            Work::Begin(stream) => Stream::begin_life(stream.bind(py)),
+            Work::End(stream) => Stream::end_life(stream.bind(py)),
             Work::Read(stream) => stream.bind(py).get().read_ready(stream.bind(py)),
             Work::Write(stream) => stream.bind(py).get().write_ready(stream.bind(py)),
             Work::Receive(endpoint) => DatagramEndpoint::ready(endpoint.bind(py), Direction::Read),
@@ -389,8 +392,7 @@ impl EventLoop {
         }
         let step = Bound::new(py, Resumption::step(task.clone().unbind()))?;
         let context = Task::own_context(task)?.into_bound(py);
-        let call = Call::new(slf, step.as_any(), &PyTuple::empty(py), Some(context))?;
-        Self::callback_failed(slf, &Bound::new(py, Handle::of_call(call))?, error)
+        Self::call_failed(slf, step.as_any(), &PyTuple::empty(py), context, error)
     }
 
     /// Calls a callback of a future that is done.
@@ -406,8 +408,7 @@ impl EventLoop {
             Err(error) => {
                 let args = PyTuple::new(py, [future])?;
                 let context = Self::reported_context(py, callback.context)?;
-                let call = Call::new(slf, callback.callable.bind(py), &args, Some(context))?;
-                Self::callback_failed(slf, &Bound::new(py, Handle::of_call(call))?, error)
+                Self::call_failed(slf, callback.callable.bind(py), &args, context, error)
             }
         }
     }
@@ -459,6 +460,19 @@ impl EventLoop {
             event_loop.call_method1("_slow_callback", (handle, seconds))?;
         }
         result
+    }
+
+    /// Reports what was raised by a call that was made without a handle, unless it ends the loop.
+    #[cold]
+    pub(crate) fn call_failed(
+        slf: &Bound<'_, Self>,
+        callback: &Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        context: Bound<'_, PyContext>,
+        error: PyErr,
+    ) -> PyResult<()> {
+        let call = Call::new(slf, callback, args, Some(context))?;
+        Self::callback_failed(slf, &Bound::new(slf.py(), Handle::of_call(call))?, error)
     }
 
     #[cold]

@@ -18,6 +18,7 @@ impl Work {
             Self::Step(call) => Some(call.callback().clone_ref(py)),
             Self::Task(task) => Some(task.clone_ref(py).into_any()),
             Self::Done(callback) => Some(callback.callable.clone_ref(py)),
+            Self::Begin(stream) | Self::End(stream) => Some(stream.clone_ref(py).into_any()),
             Self::Read(stream) | Self::Write(stream) => Some(stream.clone_ref(py).into_any()),
             Self::Receive(endpoint) | Self::Send(endpoint) => {
                 Some(endpoint.clone_ref(py).into_any())

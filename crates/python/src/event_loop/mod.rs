@@ -1,7 +1,7 @@
 //! The event loop's native half: what it owns, its life cycle, and what other threads may do to it.
 //!
-//! `aioxide.EventLoop` is a Python class over this one: what runs per callback, per task step or
-//! per packet is here, what runs once per connection or per loop is there.
+//! `aioxide.EventLoop` is a Python class over this one: what runs per callback, per task step, per packet or
+//! per connection is here, what runs once per loop is there.
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
@@ -88,6 +88,10 @@ pub(crate) enum Work {
     Callback(Py<Handle>),
     /// Run a handle that asyncio made.
     Foreign(Py<PyAny>),
+    /// Tell a protocol of its connection, and begin to read.
+    Begin(Py<Stream>),
+    /// Tell a protocol that its connection is lost, and close it.
+    End(Py<Stream>),
     /// Read from a stream that has become readable.
     Read(Py<Stream>),
     /// Write to a stream that has become writable.
@@ -581,6 +585,7 @@ impl State {
                 Work::Deliver(delivery) => delivery.traverse(visit)?,
                 Work::Callback(handle) => visit.call(handle)?,
                 Work::Foreign(handle) => visit.call(handle)?,
+                Work::Begin(stream) | Work::End(stream) => visit.call(stream)?,
                 Work::Read(stream) | Work::Write(stream) => visit.call(stream)?,
                 Work::Receive(endpoint) | Work::Send(endpoint) => visit.call(endpoint)?,
                 Work::Ready(wait) => visit.call(wait)?,

@@ -17,6 +17,7 @@ pub(crate) mod file_memory;
 pub(crate) mod frame;
 pub(crate) mod function;
 pub(crate) mod guarded;
+pub(crate) mod instance;
 pub(crate) mod interpreter;
 pub(crate) mod iteration;
 pub(crate) mod lifecycle;

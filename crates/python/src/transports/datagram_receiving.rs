@@ -274,7 +274,7 @@ impl DatagramEndpoint {
     /// Receives a datagram of a family that only the socket object knows.
     fn receive_foreign(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, endpoint) = (slf.py(), slf.get());
-        let sock = endpoint.owned.object(py);
+        let sock = endpoint.owned.object(py)?;
         let received = sock
             .call_method1(intern!(py, "recvfrom"), (FOREIGN_SIZE_MAX,))
             .and_then(|received| received.cast_into::<PyTuple>()?.extract());

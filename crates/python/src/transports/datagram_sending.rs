@@ -231,7 +231,7 @@ impl DatagramEndpoint {
         address: &Py<PyAny>,
     ) -> Result<Attempt<()>, Refusal> {
         let py = data.py();
-        let sock = self.owned.object(py);
+        let sock = self.owned.object(py).map_err(Refusal::Fatal)?;
         match sock.call_method1(intern!(py, "sendto"), (data, address)) {
             Ok(_length) => Ok(Attempt::Done(())),
             Err(error) if would_block(py, &error) => Ok(Attempt::WouldBlock),

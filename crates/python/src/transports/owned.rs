@@ -2,8 +2,11 @@
 //!
 //! The object may be closed behind the transport, and its descriptor's number be another's then. So the object is
 //! asked before each call, and a watch is ended only if it is still the transport's own.
+//!
+//! An accepted connection gets its object when somebody asks for it. Until then nobody else can close it.
 
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aioxide_engine::sources::Direction;
@@ -12,7 +15,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use rustix::io::Errno;
 
+use super::bare::{Bare, Kind};
+use crate::errors::os_error;
 use crate::event_loop::{EventLoop, Trust, Watcher};
+use crate::raw::guarded::Guarded;
 use crate::raw::socket;
 
 /// When the kernel learns that a watch has ended.
@@ -24,16 +30,51 @@ pub(super) enum Telling {
     IfAsked,
 }
 
-/// A socket or file object, and the descriptor that it had when the transport was made.
-pub(crate) struct Owned {
+/// A socket or file object, and how it is asked for its descriptor.
+struct Object {
     object: Py<PyAny>,
     /// Its method `fileno`, which is called for each packet of what is no plain socket.
     fileno: Py<PyAny>,
-    pub(super) fd: RawFd,
     /// What `fileno` returned: for all but large numbers it is the same object each time.
     fd_object: Py<PyAny>,
     /// The object is a socket that says its descriptor without a call.
     is_plain_socket: bool,
+}
+
+impl Object {
+    fn of(object: &Bound<'_, PyAny>) -> PyResult<(Self, RawFd)> {
+        let fileno = object.getattr(intern!(object.py(), "fileno"))?;
+        let fd_object = fileno.call0()?;
+        let fd = fd_object.extract()?;
+        let object = Self {
+            object: object.clone().unbind(),
+            fileno: fileno.unbind(),
+            fd_object: fd_object.unbind(),
+            is_plain_socket: socket::is_plain(object, fd),
+        };
+        Ok((object, fd))
+    }
+
+    #[inline]
+    fn has_descriptor(&self, py: Python<'_>, number: RawFd) -> bool {
+        if self.is_plain_socket {
+            return socket::descriptor(self.object.bind(py)) == number;
+        }
+        self.fileno.bind(py).call0().is_ok_and(|fd| {
+            fd.is(&self.fd_object) || fd.extract::<RawFd>().is_ok_and(|fd| fd == number)
+        })
+    }
+}
+
+/// A descriptor, which has an object or is bare.
+pub(crate) struct Owned {
+    /// The socket or file object, once there is one.
+    object: OnceLock<Object>,
+    /// The connection, until it has an object or is closed.
+    bare: Guarded<Option<Bare>>,
+    /// Whether `bare` is open, which is asked before each call.
+    is_bare: AtomicBool,
+    pub(super) fd: RawFd,
     /// The kernel has been told of this very object's descriptor, not only of an earlier one with the same number.
     is_registered: AtomicBool,
 }
@@ -41,33 +82,94 @@ pub(crate) struct Owned {
 impl Owned {
     /// Takes over `object`, whose descriptor is not watched yet.
     pub(super) fn of(object: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let fileno = object.getattr(intern!(object.py(), "fileno"))?;
-        let fd_object = fileno.call0()?;
-        let fd = fd_object.extract()?;
+        let (object, fd) = Object::of(object)?;
         Ok(Self {
-            object: object.clone().unbind(),
-            fileno: fileno.unbind(),
+            object: OnceLock::from(object),
+            bare: Guarded::new(None),
+            is_bare: AtomicBool::new(false),
             fd,
-            fd_object: fd_object.unbind(),
-            is_plain_socket: socket::is_plain(object, fd),
             is_registered: AtomicBool::new(false),
         })
     }
 
-    /// The socket or file object.
-    pub(super) fn object<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
-        self.object.bind(py)
+    /// Takes over a connection that was just accepted.
+    pub(super) fn bare(bare: Bare) -> Self {
+        Self {
+            object: OnceLock::new(),
+            fd: bare.descriptor.as_raw_fd(),
+            bare: Guarded::new(Some(bare)),
+            is_bare: AtomicBool::new(true),
+            is_registered: AtomicBool::new(false),
+        }
+    }
+
+    /// The socket or file object, which a bare connection gets now. Fails with `EBADF` if it was closed without one.
+    pub(super) fn object<'a, 'py>(&'a self, py: Python<'py>) -> PyResult<&'a Bound<'py, PyAny>> {
+        if self.object.get().is_none() {
+            self.dress(py)?;
+        }
+        match self.object.get() {
+            Some(object) => Ok(object.object.bind(py)),
+            None => Err(os_error(py, Errno::BADF)),
+        }
+    }
+
+    /// The object, if there is one.
+    pub(super) fn known_object<'a, 'py>(
+        &'a self,
+        py: Python<'py>,
+    ) -> Option<&'a Bound<'py, PyAny>> {
+        self.object.get().map(|object| object.object.bind(py))
+    }
+
+    /// Gives a bare connection its object.
+    #[cold]
+    fn dress(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(kind) = self.kind(py) else {
+            return Ok(());
+        };
+        let sock = kind.over(py, self.fd)?;
+        // What Python has run may have closed the connection, or have asked for its object as well.
+        let object = match (Object::of(&sock), self.bare.replace(py, None)) {
+            (Ok((object, _fd)), Some(bare)) => {
+                let _the_objects = bare.descriptor.into_raw_fd();
+                object
+            }
+            (made, bare) => {
+                sock.call_method0(intern!(py, "detach"))?;
+                drop(self.bare.with(py, |place| std::mem::replace(place, bare)));
+                return made.map(drop);
+            }
+        };
+        let refused = self.object.set(object);
+        drop(refused);
+        self.is_bare.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What a bare connection's object would be made with.
+    pub(super) fn kind(&self, py: Python<'_>) -> Option<Kind> {
+        self.bare
+            .with(py, |bare| bare.as_ref().map(|bare| bare.kind))
+    }
+
+    /// Closes what is owned, unless it is closed already.
+    pub(super) fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(object) = self.known_object(py) {
+            object.call_method0(intern!(py, "close"))?;
+        }
+        self.is_bare.store(false, Ordering::Relaxed);
+        drop(self.bare.replace(py, None));
+        Ok(())
     }
 
     /// Whether the object is still open under the number that it had.
     #[inline]
     pub(super) fn has_its_descriptor(&self, py: Python<'_>) -> bool {
-        if self.is_plain_socket {
-            return socket::descriptor(self.object.bind(py)) == self.fd;
+        match self.object.get() {
+            Some(object) => object.has_descriptor(py, self.fd),
+            None => self.is_bare.load(Ordering::Relaxed),
         }
-        self.fileno.bind(py).call0().is_ok_and(|fd| {
-            fd.is(&self.fd_object) || fd.extract::<RawFd>().is_ok_and(|fd| fd == self.fd)
-        })
     }
 
     /// Begins or goes on to watch. The first time nothing is trusted that the kernel was told before: it was told so
@@ -116,7 +218,12 @@ impl Owned {
     }
 
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.object)?;
-        visit.call(&self.fileno)
+        match self.object.get() {
+            Some(object) => {
+                visit.call(&object.object)?;
+                visit.call(&object.fileno)
+            }
+            None => Ok(()),
+        }
     }
 }

@@ -16,6 +16,7 @@ use super::owned::{Owned, Telling};
 use super::stream::Stream;
 use crate::errors::os_error;
 use crate::event_loop::{EventLoop, ends_the_loop};
+use crate::raw::context;
 
 impl Stream {
     fn of_pipe(
@@ -29,7 +30,8 @@ impl Stream {
         event_loop.get().check_closed()?;
         let owned = Owned::of(pipe)?;
         let (channel, mode) = Channel::of_pipe(py, owned.fd, role)?;
-        let stream = Self::make(event_loop, owned, protocol, transport, channel)?;
+        let context = context::copy_current(py)?;
+        let stream = Self::make(event_loop, owned, protocol, transport, channel, context)?;
         stream.with(py, |state| state.mode = mode);
         Ok(stream)
     }
@@ -53,7 +55,8 @@ impl Stream {
     }
 
     /// Nobody reads any more what this writer writes.
-    pub(super) fn peer_gone(&self, py: Python<'_>) -> PyResult<()> {
+    pub(super) fn peer_gone(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
         let (is_lost, is_waiting) = self.with(py, |state| {
             (state.lost_count > 0, !state.outgoing.is_empty())
         });
@@ -65,18 +68,19 @@ impl Stream {
             self.tell_transport(py, intern!(py, "_note_peer_closed"), ())?;
         }
         let error = is_waiting.then(|| PyBrokenPipeError::new_err(()).into_value(py));
-        self.lose(py, error.map(|error| error.into_bound(py).into_any()))
+        Self::lose(slf, error.map(|error| error.into_bound(py).into_any()))
     }
 
     /// Nobody will write any more what this reader reads.
-    pub(super) fn end_of_pipe(&self, py: Python<'_>) -> PyResult<()> {
+    pub(super) fn end_of_pipe(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
         self.with(py, |state| state.has_read_eof = true);
         self.unwatch(py, Direction::Read, Telling::AtOnce);
         if self.event_loop.get().is_debug() {
             self.tell_transport(py, intern!(py, "_note_peer_closed"), ())?;
         }
         self.tell_transport(py, intern!(py, "_schedule_eof_received"), ())?;
-        self.lose(py, None)
+        Self::lose(slf, None)
     }
 
     /// What `data_received` raises is reported and changes nothing, unless it ends the loop.

@@ -82,7 +82,7 @@ impl Stream {
     pub(crate) fn read_ready(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         if self.channel.role == Role::PipeWriter {
-            return self.peer_gone(py);
+            return self.peer_gone(slf);
         }
         let (is_reading, receiver) = self.with(py, |state| (state.is_reading(), state.receiver));
         // A callback of this very batch may have closed the socket, and another taken its number.
@@ -251,7 +251,7 @@ impl Stream {
     fn read_eof(&self, slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         if self.channel.is_pipe() {
-            return self.end_of_pipe(py);
+            return self.end_of_pipe(slf);
         }
         if self.event_loop.get().is_debug() {
             self.tell_transport(py, intern!(py, "_note_eof"), ())?;

@@ -1,9 +1,9 @@
 //! A connected stream socket (TCP or Unix), or one end of a pipe, between its protocol and the kernel.
 //!
-//! This is the half that runs per packet: reading is in [`reading`](super::reading), writing and
-//! flow control in [`writing`](super::writing). The other half, `aioxide.stream_transport.StreamTransport`,
-//! is the object that protocols see; it owns the socket and its life cycle. What ends of pipes do
-//! otherwise is in [`pipe`](super::pipe).
+//! This is the half that does things: reading is in [`reading`](super::reading), writing and flow control in
+//! [`writing`](super::writing), beginning and end in [`life`](super::life). The other half,
+//! `aioxide.stream_transport.StreamTransport`, is the object that protocols see. What ends of pipes do otherwise
+//! is in [`pipe`](super::pipe).
 //!
 //! States: *open* → *closing* (no more reading; what is queued goes out) → *lost* (nothing moves,
 //! `connection_lost` is scheduled or has been called). `abort` and errors go to *lost* at once.
@@ -18,16 +18,18 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyContext, PyType};
+use pyo3::types::{PyContext, PyDict, PyType};
 use rustix::io::Errno;
-use rustix::net;
+use rustix::net::{self, SocketAddrAny};
 
+use super::bare::Bare;
 use super::channel::{Channel, Failure, Role};
+use super::information::{Ends, Information};
+use super::life;
 use super::outgoing::Outgoing;
 use super::owned::{Owned, Telling};
 use super::reading::ReadSize;
 use super::tls::Tls;
-use crate::addresses;
 use crate::errors::os_error;
 use crate::event_loop::{EventLoop, Watcher};
 use crate::raw::context;
@@ -82,6 +84,15 @@ pub(super) struct State {
     pub(super) empty_waiter: Option<Py<PyAny>>,
     /// What the end of a pipe needs of its file for as long as it is ours.
     pub(super) mode: Option<NonBlocking>,
+    /// The protocol's `connection_made`, until it is called.
+    pub(super) announce: Option<Py<PyAny>>,
+    /// What `connection_lost` will be told.
+    pub(super) lost_by: Option<Py<PyAny>>,
+    /// The server that counts the connection.
+    pub(super) server: Option<Py<PyAny>>,
+    /// The socket is closed, and its server knows.
+    pub(super) is_released: bool,
+    pub(super) information: Information,
 }
 
 impl State {
@@ -111,6 +122,8 @@ pub(crate) struct Stream {
     identity: usize,
     /// Every callback of the protocol runs in it.
     pub(super) context: Py<PyContext>,
+    /// The Python half is of the class for sockets itself, so that its methods are known.
+    pub(super) is_of_own_class: bool,
     pub(super) state: Guarded<State>,
 }
 
@@ -180,25 +193,6 @@ impl Stream {
             .unwatch(py, self.event_loop.get(), direction, telling)
     }
 
-    /// Moves to *lost*: drops what is queued and schedules `connection_lost`.
-    pub(super) fn lose(&self, py: Python<'_>, error: Option<Bound<'_, PyAny>>) -> PyResult<()> {
-        let is_first = self.with(py, |state| {
-            if state.lost_count > 0 {
-                return false;
-            }
-            state.outgoing.clear();
-            state.is_closing = true;
-            state.lost_count = 1;
-            true
-        });
-        if is_first {
-            self.unwatch(py, Direction::Read, Telling::AtOnce);
-            self.unwatch(py, Direction::Write, Telling::AtOnce);
-            self.tell_transport(py, intern!(py, "_schedule_connection_lost"), (error,))?;
-        }
-        Ok(())
-    }
-
     /// A stream that has not begun, over the descriptor of `owned`.
     pub(super) fn make(
         event_loop: &Bound<'_, EventLoop>,
@@ -206,7 +200,9 @@ impl Stream {
         protocol: &Bound<'_, PyAny>,
         transport: &Bound<'_, PyAny>,
         channel: Channel,
+        context: Py<PyContext>,
     ) -> PyResult<Self> {
+        let py = event_loop.py();
         let state = State {
             protocol: Some(protocol.clone().unbind()),
             transport: Some(transport.clone().unbind()),
@@ -226,13 +222,24 @@ impl Stream {
             late_write_count: 0,
             empty_waiter: None,
             mode: None,
+            announce: None,
+            lost_by: None,
+            server: None,
+            is_released: false,
+            information: Information {
+                ends: Ends::default(),
+                told: None,
+                kind: owned.kind(py),
+            },
         };
         Ok(Self {
             event_loop: event_loop.clone().unbind(),
             owned,
             channel,
             identity: transport.as_ptr().addr(),
-            context: context::copy_current(event_loop.py())?,
+            context,
+            is_of_own_class: !channel.is_pipe()
+                && transport.get_type().is(life::transport_class(py)?),
             state: Guarded::new(state),
         })
     }
@@ -290,25 +297,63 @@ fn disable_nagle(fd: RawFd) {
     let _refused = borrow_fd(fd).and_then(|socket| net::sockopt::set_tcp_nodelay(socket, true));
 }
 
+impl Stream {
+    /// The native half of a connection that was just accepted, whose Python half is `transport`.
+    pub(crate) fn of_accepted(
+        event_loop: &Bound<'_, EventLoop>,
+        accepted: (Bare, Option<SocketAddrAny>),
+        protocol: &Bound<'_, PyAny>,
+        transport: &Bound<'_, PyAny>,
+        context: Py<PyContext>,
+    ) -> PyResult<Self> {
+        event_loop.get().check_closed()?;
+        let (bare, peer) = accepted;
+        let owned = Owned::bare(bare);
+        let ends = Ends::accepted(&owned, peer);
+        let channel = Channel::CONNECTION;
+        let stream = Self::make(event_loop, owned, protocol, transport, channel, context)?;
+        stream.settle_in(event_loop.py(), ends);
+        Ok(stream)
+    }
+
+    /// Has the connection counted by the server that accepted it.
+    pub(crate) fn serve(&self, py: Python<'_>, server: Option<&Bound<'_, PyAny>>) {
+        let server = server.map(|server| server.clone().unbind());
+        self.with(py, |state| state.server = server);
+    }
+
+    /// Makes a connection's descriptor known as one of the loop's.
+    fn settle_in(&self, py: Python<'_>, ends: Ends) {
+        self.with(py, |state| state.information.ends = ends);
+        self.event_loop.get().with(py, |state| {
+            state.stream_fds.insert(self.owned.fd, self.identity);
+        });
+        disable_nagle(self.owned.fd);
+    }
+}
+
 #[pymethods]
 impl Stream {
     #[new]
-    #[pyo3(signature = (event_loop, sock, protocol, transport))]
+    #[pyo3(signature = (event_loop, sock, protocol, transport, extra=None, server=None))]
     fn new(
         event_loop: &Bound<'_, EventLoop>,
         sock: &Bound<'_, PyAny>,
         protocol: &Bound<'_, PyAny>,
         transport: &Bound<'_, PyAny>,
+        extra: Option<Bound<'_, PyDict>>,
+        server: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let py = event_loop.py();
         event_loop.get().check_closed()?;
         let owned = Owned::of(sock)?;
-        let fd = owned.fd;
-        let stream = Self::make(event_loop, owned, protocol, transport, Channel::CONNECTION)?;
-        event_loop
-            .get()
-            .with(py, |state| state.stream_fds.insert(fd, stream.identity));
-        disable_nagle(fd);
+        let ends = Ends::of(&owned);
+        let context = context::copy_current(py)?;
+        let channel = Channel::CONNECTION;
+        let stream = Self::make(event_loop, owned, protocol, transport, channel, context)?;
+        stream.settle_in(py, ends);
+        stream.serve(py, server);
+        stream.inform(py, extra)?;
         Ok(stream)
     }
 
@@ -318,24 +363,8 @@ impl Stream {
         self.context.clone_ref(py)
     }
 
-    /// The own address of an internet socket; None for any other, or if it has none any more.
-    fn local_address<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match borrow_fd(self.owned.fd).and_then(net::getsockname) {
-            Ok(address) => addresses::to_python(py, &address),
-            Err(_) => Ok(None),
-        }
-    }
-
-    /// The peer's address of an internet socket; None for any other, or if it is gone.
-    fn peer_address<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match borrow_fd(self.owned.fd).and_then(net::getpeername) {
-            Ok(Some(address)) => addresses::to_python(py, &address),
-            Ok(None) | Err(_) => Ok(None),
-        }
-    }
-
     /// Begins to read. Called once, after `connection_made`.
-    fn begin(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub(super) fn begin(slf: &Bound<'_, Self>) -> PyResult<()> {
         let is_reading = slf.get().with(slf.py(), |state| {
             state.has_begun = true;
             state.is_reading()
@@ -414,19 +443,19 @@ impl Stream {
     }
 
     /// Closes the connection at once. What the kernel does not take now is dropped.
-    fn abort(&self, py: Python<'_>) -> PyResult<()> {
-        self.force_close(py, None)
+    fn abort(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::force_close(slf, None)
     }
 
     /// Closes the connection at once, with the reason that `connection_lost` will be given.
     #[pyo3(name = "_force_close")]
-    fn force_close(&self, py: Python<'_>, error: Option<Bound<'_, PyAny>>) -> PyResult<()> {
-        self.send_held(py)?;
-        self.lose(py, error)
+    fn force_close(slf: &Bound<'_, Self>, error: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        slf.get().send_held(slf.py())?;
+        Self::lose(slf, error)
     }
 
     /// Lets go of protocol, transport and descriptor; the Python half closes the socket next.
-    fn detach(&self, py: Python<'_>) {
+    pub(super) fn detach(&self, py: Python<'_>) {
         self.unwatch(py, Direction::Read, Telling::AtOnce);
         self.unwatch(py, Direction::Write, Telling::AtOnce);
         self.event_loop.get().with(py, |state| {
@@ -449,6 +478,7 @@ impl Stream {
                 state.transport.take(),
                 state.empty_waiter.take(),
                 state.mode.take(),
+                state.announce.take(),
             )
         });
         drop(released);
@@ -504,6 +534,10 @@ impl Stream {
             .visit(|state| {
                 visit.call(&state.protocol)?;
                 visit.call(&state.transport)?;
+                visit.call(&state.announce)?;
+                visit.call(&state.lost_by)?;
+                visit.call(&state.server)?;
+                visit.call(&state.information.told)?;
                 visit.call(&state.empty_waiter)
             })
             .unwrap_or(Ok(()))
@@ -515,6 +549,10 @@ impl Stream {
                 state.protocol.take(),
                 state.transport.take(),
                 state.empty_waiter.take(),
+                state.announce.take(),
+                state.lost_by.take(),
+                state.server.take(),
+                state.information.told.take(),
             )
         });
         drop(released);

@@ -6,11 +6,13 @@
 
 use aioxide_engine::sockets::Attempt;
 use aioxide_engine::sources::Direction;
+use aioxide_engine::sys::borrow_fd;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 use rustix::io::Errno;
+use rustix::net;
 
 use super::channel::{Failure, Role};
 use super::owned::Telling;
@@ -307,7 +309,7 @@ impl Stream {
                 .call_method1(intern!(py, "set_result"), (py.None(),))?;
         }
         if is_closing {
-            self.lose(py, None)
+            Self::lose(slf, None)
         } else if shuts_down {
             self.shut_down_writing(py)
         } else {
@@ -349,11 +351,12 @@ impl Stream {
 
     fn shut_down_writing(&self, py: Python<'_>) -> PyResult<()> {
         const SHUT_WR: i32 = 1;
-        match self
-            .owned
-            .object(py)
-            .call_method1(intern!(py, "shutdown"), (SHUT_WR,))
-        {
+        let Some(sock) = self.owned.known_object(py) else {
+            let _refused = borrow_fd(self.owned.fd)
+                .and_then(|socket| net::shutdown(socket, net::Shutdown::Write));
+            return Ok(());
+        };
+        match sock.call_method1(intern!(py, "shutdown"), (SHUT_WR,)) {
             // The peer may have reset the connection already: the reader will find out.
             Err(error) if !error.is_instance_of::<PyOSError>(py) => Err(error),
             _ => Ok(()),
