@@ -4,7 +4,8 @@
 //! that others can fill, sleeps, and calls [`announce_wake`](Waker::announce_wake). Another thread
 //! fills a queue and then calls [`wake`](Waker::wake). Each side writes, passes a sequentially
 //! consistent fence and then reads, so that at least one of them sees the other and no wake-up is
-//! lost, whatever the queue is made of; loom checks that.
+//! lost, whatever the queue is made of; loom checks that. Where one lock guards the queue, the announcement and the last
+//! look, it does what the fences do.
 
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{BorrowedFd, OwnedFd};
@@ -104,8 +105,16 @@ impl<B: Bell> Waker<B> {
     }
 
     /// Any thread: wakes the loop thread if it sleeps or is about to. Call it after filling a queue.
+    #[inline]
     pub fn wake(&self) {
         fence(Ordering::SeqCst);
+        self.wake_under_lock();
+    }
+
+    /// As [`wake`](Self::wake), for a thread that has held a lock since it filled the queue which the loop thread, too,
+    /// holds from its announcement to the end of its last look. The lock orders the two, and no fence is needed.
+    #[inline]
+    pub fn wake_under_lock(&self) {
         // Read before it is written: to an awake loop a wake costs no contended cache line.
         if self.asleep.load(Ordering::Relaxed) && self.take_asleep() {
             self.bell.ring();

@@ -174,6 +174,31 @@ fn a_queue_of_the_owners_own_is_covered_by_the_same_protocol() {
 }
 
 #[test]
+fn one_lock_around_the_queue_and_the_last_look_stands_for_the_fences() {
+    check(4, || {
+        let waker = Arc::new(Waker::new(CountingBell::new()));
+        let queue = Arc::new(Mutex::new(false));
+        let poster = {
+            let (waker, queue) = (Arc::clone(&waker), Arc::clone(&queue));
+            thread::spawn(move || {
+                let mut queue = queue.lock().expect("loom stops at the first panic");
+                *queue = true;
+                waker.wake_under_lock();
+            })
+        };
+        let last_look = queue.lock().expect("loom stops at the first panic");
+        waker.announce_sleep();
+        let has_work = *last_look;
+        drop(last_look);
+        if !has_work {
+            waker.bell().sleep();
+        }
+        waker.announce_wake();
+        poster.join().unwrap();
+    });
+}
+
+#[test]
 fn nobody_rings_while_the_loop_is_awake() {
     check(3, || {
         let mailbox = Mailbox::new();
