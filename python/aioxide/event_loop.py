@@ -10,6 +10,7 @@ from asyncio import base_events, constants
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from aioxide import _core
 from aioxide.asyncgens import AsyncGenerators
 from aioxide.connections import Connections
 from aioxide.datagrams import Datagrams
@@ -218,3 +219,7 @@ class EventLoop(
         warnings.warn(f"unclosed event loop {self!r}", ResourceWarning, source=self, stacklevel=1)
         if not self.is_running():
             self.close()
+
+
+# Python calls a method of the object's very class without looking through all the others first.
+_core.adopt_methods(EventLoop)

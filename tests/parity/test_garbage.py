@@ -55,6 +55,22 @@ def test_an_unclosed_loop_with_a_reader_pointing_back_is_collected(loop_factory)
     b.close()
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_an_unclosed_loop_that_an_argument_points_back_to_is_collected(loop_factory, count: int) -> None:  # type: ignore[no-untyped-def]
+    loop = loop_factory()
+    thing = Thing()
+    thing.loop = loop  # type: ignore[attr-defined]
+    arguments = [None] * (count - 1) + [thing]
+    loop.call_soon(print, *arguments)
+    loop.call_soon_threadsafe(print, *arguments)
+    loop.call_later(3600, print, *arguments)
+    gone = weakref.ref(loop)
+    with pytest.warns(ResourceWarning, match="unclosed event loop"):
+        del loop, thing, arguments
+        gc.collect()
+    assert gone() is None
+
+
 def test_closing_lets_go_of_callbacks_timers_readers_and_handlers(loop_factory) -> None:  # type: ignore[no-untyped-def]
     loop = loop_factory()
     thing = Thing()

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import gc
 import re
+import sys
+import threading
 import weakref
+from typing import Any
 
 import pytest
 
@@ -282,3 +286,126 @@ def test_a_threadsafe_handle_can_be_cancelled(loop: Loop) -> None:
     loop.run_forever()
     assert ran == []
     assert handle.cancelled() is True
+
+
+#: As many arguments as callbacks mostly have, and more.
+COUNTS = [0, 1, 2, 3, 4, 10]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_every_argument_arrives_in_its_place(loop: Loop, count: int) -> None:
+    arguments = tuple(object() for _ in range(count))
+    seen: list[tuple[object, ...]] = []
+
+    class Owner:
+        """Something with a method to call."""
+
+        def method(self, *args: object) -> None:
+            """Note the arguments."""
+            seen.append(args)
+
+    loop.call_soon(lambda *args: seen.append(args), *arguments)
+    loop.call_soon(Owner().method, *arguments)
+    loop.call_soon(functools.partial(Owner().method), *arguments)
+    loop.call_soon(_noop, *arguments, context=contextvars.copy_context())
+    loop.call_soon_threadsafe(Owner().method, *arguments)
+    loop.call_later(0, Owner().method, *arguments)
+    loop.call_at(loop.time(), Owner().method, *arguments)
+    loop.call_later(0.001, loop.stop)
+    loop.run_forever()
+    assert seen == [arguments] * 6
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_a_handle_shows_its_arguments_until_it_is_cancelled(loop: Loop, count: int) -> None:
+    arguments = tuple(object() for _ in range(count))
+    handle: Any = loop.call_soon(_noop, *arguments)
+    timer: Any = loop.call_later(3600, _noop, *arguments)
+    for kept in (handle, timer):
+        assert kept._args == arguments
+        assert kept._args is kept._args
+        kept.cancel()
+        assert kept._args is None
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_in_debug_mode_the_repr_shows_the_arguments(loop: Loop, count: int) -> None:
+    loop.set_debug(True)
+    arguments = tuple(range(count))
+    handle = loop.call_soon(_noop, *arguments)
+    assert f"<Handle _noop({', '.join(map(str, arguments))}) at " in repr(handle)
+    handle.cancel()
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_arguments_outlive_a_callback_that_cancels_its_own_handle(loop: Loop, count: int) -> None:
+    class Owner:
+        """Something to be kept."""
+
+    kept: list[bool] = []
+
+    def callback(*args: object) -> None:
+        references = [weakref.ref(arg) for arg in args]
+        handles[0].cancel()
+        handles.clear()
+        kept.append(all(reference() is not None for reference in references))
+
+    handles = [loop.call_soon(callback, *[Owner() for _ in range(count)])]
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert kept == [True]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_arguments_are_let_go_of_with_the_handle(loop: Loop, count: int) -> None:
+    class Owner:
+        """Something to be let go of."""
+
+    owners = [Owner() for _ in range(count)]
+    gone = [weakref.ref(owner) for owner in owners]
+    cancelled = loop.call_soon(_noop, *owners)
+    loop.call_soon(_noop, *owners)
+    owners.clear()
+    cancelled.cancel()
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert [reference() for reference in gone] == [None] * count
+
+
+def test_a_weak_reference_to_a_handle_is_told_when_it_is_gone(loop: Loop) -> None:
+    told: list[object] = []
+    handles = [loop.call_soon(_noop), loop.call_soon_threadsafe(_noop), loop.call_later(0, _noop)]
+    references = [weakref.ref(handle, told.append) for handle in handles]
+    del handles
+    loop.call_later(0.001, loop.stop)
+    loop.run_forever()
+    gc.collect()
+    assert set(map(id, told)) == set(map(id, references))
+
+
+def test_another_thread_that_cancels_a_threadsafe_handle_waits_while_it_runs(loop: Loop) -> None:
+    if sys.version_info < (3, 14):
+        pytest.skip("other threads do not wait before Python 3.14")
+    begun = threading.Event()
+    seen: list[bool] = []
+
+    def callback() -> None:
+        # The thread that runs the callback does not wait for itself.
+        seen.append(handle.cancelled())
+        begun.set()
+        # The other thread would end, were it not made to wait.
+        thread.join(0.05)
+        seen.append(thread.is_alive())
+
+    def cancel() -> None:
+        begun.wait(10)
+        handle.cancel()
+        seen.append(handle.cancelled())
+
+    handle = loop.call_soon_threadsafe(callback)
+    loop.call_soon(loop.stop)
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    loop.run_forever()
+    thread.join()
+    assert seen == [False, True, True]

@@ -39,6 +39,13 @@ impl Captured {
         }
     }
 
+    /// Lets go of it, here and now.
+    #[inline]
+    pub(crate) fn release(self, py: Python<'_>) {
+        let (Self::Own(context) | Self::Shared(context)) = self;
+        drop(context.into_bound(py));
+    }
+
     pub(crate) fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let (Self::Own(context) | Self::Shared(context)) = self;
         visit.call(context)
@@ -102,7 +109,8 @@ impl Contexts {
             return Ok(Captured::Shared(pristine));
         }
         let copied = context::copy_current(py)?;
-        drop(self.pristine.replace(py, Some(copied.clone_ref(py))));
+        let previous = self.pristine.replace(py, Some(copied.clone_ref(py)));
+        drop(previous.map(|previous| previous.into_bound(py)));
         Ok(Captured::Shared(copied))
     }
 

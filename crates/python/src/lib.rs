@@ -95,6 +95,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(accepting::accept, module)?)?;
     module.add_function(wrap_pyfunction!(accepting::admit, module)?)?;
     module.add_function(wrap_pyfunction!(build_info, module)?)?;
+    module.add_function(wrap_pyfunction!(event_loop::adopt_methods, module)?)?;
     module.add_function(wrap_pyfunction!(files::file_backend, module)?)?;
     module.add_function(wrap_pyfunction!(names::literal_address_info, module)?)?;
     module.add_function(wrap_pyfunction!(programs::start_program, module)?)?;
@@ -115,6 +116,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
 fn prepare(py: Python<'_>) -> PyResult<()> {
     event_loop::prepare(py)?;
     future::prepare(py)?;
+    handle::prepare(py)?;
     joint::prepare(py)?;
     routine::prepare(py)?;
     task::prepare(py)?;

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ._clock import VirtualClock
-from ._event_loop import EventLoop
+from ._event_loop import EventLoop, adopt_methods
 from ._files import BinaryFile, Chunks, ForeignFiles, TextFile, file_backend
 from ._future import Future, FutureIter, future_add_to_awaited_by, future_discard_from_awaited_by
 from ._handle import Handle, ThreadSafeHandle, TimerHandle
@@ -74,6 +74,7 @@ __all__ = [
     "__version__",
     "accept",
     "admit",
+    "adopt_methods",
     "build_info",
     "file_backend",
     "future_add_to_awaited_by",

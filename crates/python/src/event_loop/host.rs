@@ -9,13 +9,13 @@ use aioxide_engine::sources::{Direction, TOKEN_RESERVED_MIN, Watchers};
 use aioxide_engine::turn::{self, Exit, Host, Queues};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit};
 use pyo3::prelude::*;
-use pyo3::types::{PyContext, PyDict, PyTuple};
+use pyo3::types::{PyContext, PyDict};
 use rustix::io::Errno;
 
 use super::{EventLoop, Watcher, Work, foreign};
 use crate::errors::os_error;
 use crate::future::{Callback, Future};
-use crate::handle::{Call, Handle};
+use crate::handle::{Args, Call, Handle};
 use crate::raw::attached;
 use crate::task::{Next, Resumption, Task};
 use crate::transports::datagram::DatagramEndpoint;
@@ -218,7 +218,7 @@ impl Running<'_, '_> {
                 EventLoop::step_task(self.0, task.into_bound(py)).map_err(|error| *error)
             }
             Work::Done(callback) => EventLoop::run_done(self.0, callback),
-            Work::Handle(queued) => EventLoop::run_queued(queued.handle().bind(py)),
+            Work::Handle(queued) => EventLoop::run_queued(&queued.into_handle().into_bound(py)),
             Work::Step(step) => EventLoop::run_step(py, *step),
             Work::Joint(due) => EventLoop::report_failure(self.0, due.run(py)),
             Work::Alarm(alarm) => EventLoop::report_failure(self.0, alarm.ring(py)),
@@ -321,8 +321,11 @@ impl EventLoop {
             Self::leave_stage(call.event_loop().bind(py));
             return Self::run_handle_debugged(handle, call);
         }
-        match handle.get().while_running(|| call.run_next(py)) {
-            Ok(()) => Ok(()),
+        match Handle::while_running(handle, || call.run_next(py)) {
+            Ok(()) => {
+                call.release(py);
+                Ok(())
+            }
             Err(error) => {
                 let event_loop = call.event_loop().clone_ref(py);
                 handle.get().restore_call(py, call);
@@ -356,10 +359,13 @@ impl EventLoop {
     #[inline]
     fn run_step(py: Python<'_>, mut step: Call) -> PyResult<()> {
         match step.run_next(py) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                step.release(py);
+                Ok(())
+            }
             Err(error) => {
                 let event_loop = step.event_loop().clone_ref(py);
-                let handle = Bound::new(py, Handle::of_call(step))?;
+                let handle = Handle::of_call(py, step)?;
                 Self::callback_failed(event_loop.bind(py), &handle, error)
             }
         }
@@ -392,7 +398,7 @@ impl EventLoop {
         }
         let step = Bound::new(py, Resumption::step(task.clone().unbind()))?;
         let context = Task::own_context(task)?.into_bound(py);
-        Self::call_failed(slf, step.as_any(), &PyTuple::empty(py), context, error)
+        Self::call_failed(slf, step.as_any(), Args::Zero, context, error)
     }
 
     /// Calls a callback of a future that is done.
@@ -406,9 +412,9 @@ impl EventLoop {
         match slf.get().call_done(&mut callback, future) {
             Ok(()) => Ok(()),
             Err(error) => {
-                let args = PyTuple::new(py, [future])?;
+                let args = Args::One([future.clone().into_any().unbind()]);
                 let context = Self::reported_context(py, callback.context)?;
-                Self::call_failed(slf, callback.callable.bind(py), &args, context, error)
+                Self::call_failed(slf, callback.callable.bind(py), args, context, error)
             }
         }
     }
@@ -450,7 +456,7 @@ impl EventLoop {
         let outer = slf
             .current_handle
             .replace(py, Some(handle.clone().unbind()));
-        let result = match handle.get().while_running(|| call.run(py)) {
+        let result = match Handle::while_running(handle, || call.run(py)) {
             Ok(()) => Ok(()),
             Err(error) => Self::callback_failed(event_loop, handle, error),
         };
@@ -467,12 +473,12 @@ impl EventLoop {
     pub(crate) fn call_failed(
         slf: &Bound<'_, Self>,
         callback: &Bound<'_, PyAny>,
-        args: &Bound<'_, PyTuple>,
+        args: Args,
         context: Bound<'_, PyContext>,
         error: PyErr,
     ) -> PyResult<()> {
         let call = Call::new(slf, callback, args, Some(context))?;
-        Self::callback_failed(slf, &Bound::new(slf.py(), Handle::of_call(call))?, error)
+        Self::callback_failed(slf, &Handle::of_call(slf.py(), call)?, error)
     }
 
     #[cold]

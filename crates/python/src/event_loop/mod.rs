@@ -54,7 +54,7 @@ mod watching;
 
 use host::Scratch;
 pub(crate) use host::{SCRATCH_SIZE, ends_the_loop};
-pub(crate) use scheduling::prepare;
+pub(crate) use scheduling::{adopt_methods, prepare};
 
 /// The bell's token in the reactor.
 const BELL: Token = Token(TOKEN_RESERVED_MIN);

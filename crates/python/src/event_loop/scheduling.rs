@@ -7,12 +7,12 @@ use aioxide_engine::turn::TIMER_NEAR;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyContext, PyString, PyTuple};
+use pyo3::types::{PyContext, PyString, PyType};
 
 use super::executors::RunInExecutor;
 use super::tasks::CreateTask;
 use super::{EventLoop, Work};
-use crate::handle::{Call, Handle, Queued, ThreadSafeHandle, TimerHandle};
+use crate::handle::{Args, Call, Handle, Queued, ThreadSafeHandle, TimerHandle};
 use crate::raw::c_task;
 use crate::raw::fastcall::{self, Arguments, FastMethod, is_name};
 use crate::task::Resumption;
@@ -53,11 +53,11 @@ impl EventLoop {
     fn schedule_call<'py>(
         slf: &Bound<'py, Self>,
         callback: &Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
+        args: Args,
         context: Option<Bound<'py, PyContext>>,
     ) -> PyResult<Py<Handle>> {
         let py = slf.py();
-        let handle = Py::new(py, Handle::new(slf, callback, args, context)?)?;
+        let handle = Handle::new(slf, callback, args, context)?.unbind();
         slf.get()
             .schedule(py, Work::Handle(Queued::new(handle.clone_ref(py))));
         Ok(handle)
@@ -67,14 +67,14 @@ impl EventLoop {
     fn schedule_threadsafe_call<'py>(
         slf: &Bound<'py, Self>,
         callback: &Bound<'py, PyAny>,
-        args: &Bound<'py, PyTuple>,
+        args: Args,
         context: Option<Bound<'py, PyContext>>,
     ) -> PyResult<Py<Handle>> {
         if !cfg!(Py_3_14) {
             return Self::schedule_call(slf, callback, args, context);
         }
         let py = slf.py();
-        let handle = ThreadSafeHandle::new(Handle::new(slf, callback, args, context)?, py)?;
+        let handle = ThreadSafeHandle::new(slf, callback, args, context)?;
         let handle = handle.as_super().clone().unbind();
         slf.get()
             .schedule(py, Work::Handle(Queued::new(handle.clone_ref(py))));
@@ -86,7 +86,7 @@ impl EventLoop {
     pub(crate) fn give_way_to(slf: &Bound<'_, Self>, callback: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         slf.get().check_closed()?;
-        Self::schedule_threadsafe_call(slf, callback, &PyTuple::empty(py), None)?;
+        Self::schedule_threadsafe_call(slf, callback, Args::Zero, None)?;
         let waker = &slf.get().mailbox.waker;
         if waker.is_asleep() {
             py.detach(|| waker.wake());
@@ -109,6 +109,7 @@ impl EventLoop {
         when: f64,
         delay: f64,
         request: Request<'_, 'py>,
+        arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         slf.get().check_closed()?;
@@ -116,8 +117,8 @@ impl EventLoop {
             slf.get().check_thread(py)?;
             Self::check_callback(py, &request.callback, "call_at")?;
         }
-        let handle = Handle::new(slf, &request.callback, &request.args, request.context)?;
-        let timer = TimerHandle::new(handle, py, when)?;
+        let args = Args::rest(arguments, request.rest)?;
+        let timer = TimerHandle::new(slf, &request.callback, args, request.context, when)?;
         let handle = timer.as_super();
         handle.get().set_timed(true);
         let work = Work::Handle(Queued::new(handle.clone().unbind()));
@@ -131,7 +132,8 @@ struct Request<'a, 'py> {
     /// The delay or the time, where the method takes one.
     time: Option<Borrowed<'a, 'py, PyAny>>,
     callback: Borrowed<'a, 'py, PyAny>,
-    args: Bound<'py, PyTuple>,
+    /// Where the arguments of the callback begin.
+    rest: usize,
     context: Option<Bound<'py, PyContext>>,
 }
 
@@ -182,7 +184,7 @@ impl<'a, 'py> Request<'a, 'py> {
         Ok(Self {
             time: first,
             callback: callback.ok_or_else(|| missing("callback"))?,
-            args: arguments.rest(begin + 1)?,
+            rest: begin + 1,
             context,
         })
     }
@@ -206,13 +208,18 @@ impl FastMethod<EventLoop> for CallSoon {
 Calls `callback(*args)` in the next turn, in `context` or a copy of the current one.";
 
     #[inline]
+    fn drops_nothing(slf: &Bound<'_, EventLoop>) -> bool {
+        !slf.get().is_debug()
+    }
+
+    #[inline]
     fn call<'py>(
         slf: &Bound<'py, EventLoop>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let request = Request::read(py, arguments, "call_soon", None)?;
-        let (callback, args) = (&request.callback, &request.args);
+        let callback = &request.callback;
         let event_loop = slf.get();
         event_loop.check_closed()?;
         if event_loop.is_debug() {
@@ -221,10 +228,12 @@ Calls `callback(*args)` in the next turn, in `context` or a copy of the current 
         } else if request.context.is_some()
             && (c_task::is_step(callback) || callback.is_exact_instance_of::<Resumption>())
         {
+            let args = Args::rest(arguments, request.rest)?;
             let step = Call::new(slf, callback, args, request.context)?;
             event_loop.schedule(py, Work::Step(Box::new(step)));
             return Ok(py.None());
         }
+        let args = Args::rest(arguments, request.rest)?;
         EventLoop::schedule_call(slf, callback, args, request.context).map(Py::into_any)
     }
 }
@@ -238,20 +247,32 @@ impl FastMethod<EventLoop> for CallSoonThreadsafe {
 
 Like `call_soon`, from any thread: the loop wakes for it.";
 
+    #[inline]
+    fn drops_nothing(slf: &Bound<'_, EventLoop>) -> bool {
+        !slf.get().is_debug()
+    }
+
     fn call<'py>(
         slf: &Bound<'py, EventLoop>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let request = Request::read(py, arguments, "call_soon_threadsafe", None)?;
-        let (callback, args) = (&request.callback, &request.args);
+        let callback = &request.callback;
         let event_loop = slf.get();
         event_loop.check_closed()?;
         if event_loop.is_debug() {
             EventLoop::check_callback(py, callback, "call_soon_threadsafe")?;
         }
+        let args = Args::rest(arguments, request.rest)?;
         let handle = EventLoop::schedule_threadsafe_call(slf, callback, args, request.context)?;
-        event_loop.mailbox.waker.wake();
+        let waker = &event_loop.mailbox.waker;
+        if cfg!(Py_GIL_DISABLED) {
+            waker.wake();
+        } else {
+            // The loop thread lets go of the interpreter only when it has looked at the queue for the last time.
+            waker.wake_under_lock();
+        }
         Ok(handle.into_any())
     }
 }
@@ -266,6 +287,11 @@ impl FastMethod<EventLoop> for CallLater {
 Calls `callback(*args)` after `delay` seconds, never earlier.";
 
     #[inline]
+    fn drops_nothing(slf: &Bound<'_, EventLoop>) -> bool {
+        !slf.get().is_debug()
+    }
+
+    #[inline]
     fn call<'py>(
         slf: &Bound<'py, EventLoop>,
         arguments: &Arguments<'_, 'py>,
@@ -274,7 +300,7 @@ Calls `callback(*args)` after `delay` seconds, never earlier.";
         let request = Request::read(slf.py(), arguments, "call_later", Some(delay))?;
         let delay = request.seconds("delay must not be None")?;
         let when = EventLoop::timer_seconds(slf)? + delay;
-        EventLoop::schedule_timer(slf, when, delay, request)
+        EventLoop::schedule_timer(slf, when, delay, request, arguments)
     }
 }
 
@@ -287,6 +313,11 @@ impl FastMethod<EventLoop> for CallAt {
 
 Calls `callback(*args)` when the loop's clock has reached `when` (seconds), never earlier.";
 
+    #[inline]
+    fn drops_nothing(slf: &Bound<'_, EventLoop>) -> bool {
+        !slf.get().is_debug()
+    }
+
     fn call<'py>(
         slf: &Bound<'py, EventLoop>,
         arguments: &Arguments<'_, 'py>,
@@ -294,7 +325,7 @@ Calls `callback(*args)` when the loop's clock has reached `when` (seconds), neve
         let when = intern!(slf.py(), "when");
         let request = Request::read(slf.py(), arguments, "call_at", Some(when))?;
         let when = request.seconds("when cannot be None")?;
-        EventLoop::schedule_timer(slf, when, 0.0, request)
+        EventLoop::schedule_timer(slf, when, 0.0, request, arguments)
     }
 }
 
@@ -306,4 +337,22 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     fastcall::install::<EventLoop, CallAt>(py)?;
     fastcall::install::<EventLoop, CreateTask>(py)?;
     fastcall::install::<EventLoop, RunInExecutor>(py)
+}
+
+/// Makes the native methods of a loop class's base, which run per callback, the class's own.
+#[pyfunction]
+pub(crate) fn adopt_methods(class_: &Bound<'_, PyType>) -> PyResult<()> {
+    let names = [
+        CallSoon::NAME,
+        CallSoonThreadsafe::NAME,
+        CallLater::NAME,
+        CallAt::NAME,
+        CreateTask::NAME,
+        RunInExecutor::NAME,
+        c"create_future",
+        c"get_debug",
+        c"is_closed",
+        c"is_running",
+    ];
+    fastcall::adopt(class_, &class_.py().get_type::<EventLoop>(), &names)
 }

@@ -12,7 +12,7 @@ use pyo3::types::{PyContext, PyDict};
 use super::{EventLoop, Work};
 use crate::contexts::Captured;
 use crate::future::{Callback, Future};
-use crate::raw::fastcall::{Arguments, FastMethod, is_name};
+use crate::raw::fastcall::{Arguments, FastMethod, is_name, is_same_method};
 use crate::task::{Parts, Task};
 
 /// The methods that natives would call on a loop, and do without if they are ours.
@@ -40,7 +40,7 @@ impl EventLoop {
             slf.get_type().getattr(name)?,
             py.get_type::<Self>().getattr(name)?,
         );
-        let is_native = own.is(&native);
+        let is_native = is_same_method(&own, &native);
         slf.get().schedules_natively.replace(py, Some(is_native));
         Ok(is_native)
     }
@@ -59,7 +59,8 @@ impl EventLoop {
         let (class, native_class) = (slf.get_type(), py.get_type::<Self>());
         let mut is_native = true;
         for name in REPLACEABLE {
-            is_native &= class.getattr(name)?.is(&native_class.getattr(name)?);
+            let (own, native) = (class.getattr(name)?, native_class.getattr(name)?);
+            is_native &= is_same_method(&own, &native);
         }
         slf.get().is_plain.replace(py, Some(is_native));
         Ok(is_native)

@@ -49,7 +49,7 @@ impl EventLoop {
         let fd = descriptor(source)?;
         // One context for all calls: what one of them sets, the next one sees.
         let context = context::copy_current(py)?.into_bound(py);
-        let handle = Py::new(py, Handle::new(slf, callback, args, Some(context))?)?;
+        let handle = Handle::new(slf, callback, args.into(), Some(context))?.unbind();
         let watcher = Watcher::Handle(Queued::new(handle.clone_ref(py)));
         let watched = slf.get().watch(py, fd, direction, watcher, Trust::Nothing);
         if let Some(Watcher::Handle(previous)) = watched.map_err(|errno| os_error(py, errno))? {

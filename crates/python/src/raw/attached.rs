@@ -21,9 +21,16 @@ static RUNNING: AtomicPtr<ffi::PyThreadState> = AtomicPtr::new(ptr::null_mut());
 /// at this address is that loop.
 static LOOP: AtomicPtr<ffi::PyObject> = AtomicPtr::new(ptr::null_mut());
 
+#[inline]
 fn this_thread(_py: Python<'_>) -> *mut ffi::PyThreadState {
     // SAFETY: `_py` proves that this thread is attached, and so has a thread state.
     unsafe { ffi::PyThreadState_Get() }
+}
+
+/// What no other thread that is attached has for its own: even, and not 0.
+#[inline]
+pub(crate) fn thread_number(py: Python<'_>) -> usize {
+    this_thread(py).addr()
 }
 
 /// A run of a loop in this thread, which was entered in PyO3's way and lasts as long as this.

@@ -32,4 +32,5 @@ pub(crate) mod socket;
 #[cfg(Py_3_12)]
 mod stop_iteration;
 pub(crate) mod text;
+pub(crate) mod untracked;
 pub(crate) mod window;

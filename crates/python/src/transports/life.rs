@@ -119,7 +119,13 @@ impl Stream {
     ) -> PyResult<()> {
         let py = callback.py();
         let context = self.context.clone_ref(py).into_bound(py);
-        EventLoop::call_failed(self.event_loop.bind(py), callback, args, context, error)
+        EventLoop::call_failed(
+            self.event_loop.bind(py),
+            callback,
+            args.into(),
+            context,
+            error,
+        )
     }
 }
 
