@@ -108,6 +108,14 @@ impl<W: Cancellable> Timers<W> {
         self.heap.first().map(|timer| timer.order.deadline())
     }
 
+    /// The earliest deadline but one; as for the earliest, it may belong to a ghost.
+    #[must_use]
+    pub fn second_deadline(&self) -> Option<Instant> {
+        let children = self.heap.iter().skip(1).take(ARITY);
+        let earliest = children.map(|timer| timer.order).min()?;
+        Some(earliest.deadline())
+    }
+
     /// Takes out the earliest timer if its deadline has been reached, cancelled or not.
     #[must_use = "dropping work may run foreign code: drop it outside of any borrow"]
     pub fn pop_due(&mut self, now: Instant) -> Option<W> {

@@ -5,7 +5,8 @@
 //! 3. The poll. With work ready it is skipped, but not for longer than [`POLL_SKIP_MAX`], and not
 //!    when a source has been watched since the last one. On a clock that may stand still it is never
 //!    skipped: time would not say for how long. Turns in quick succession leave the clock alone, for no more
-//!    than [`UNTIMED_WORK_MAX`] pieces of work: then a poll is skipped for that much longer.
+//!    than [`UNTIMED_WORK_MAX`] pieces of work: then a poll is skipped for that much longer. A timer that was set for a time
+//!    which its owner had just read is as good as ready.
 //! 4. The watchers of ready sources are scheduled.
 //! 5. Due timers are scheduled, in deadline order, never early.
 //! 6. Exactly the work that is ready now runs; what it schedules waits for the next turn.
@@ -47,6 +48,9 @@ pub struct Queues<W> {
     /// The next turn reads the clock: a timer was set that may be due by then, and that is nearer than
     /// [`TIMER_NEAR`] to a time which is not known here.
     pub times_next: bool,
+    /// A time that the loop's clock has shown already, to whoever set a timer for it: that timer is due, and the next turn
+    /// need not read the clock for it.
+    pub seen: Instant,
 }
 
 impl<W> Default for Queues<W> {
@@ -57,6 +61,7 @@ impl<W> Default for Queues<W> {
             is_stopping: false,
             polls_next: false,
             times_next: false,
+            seen: Instant::ORIGIN,
         }
     }
 }
@@ -161,19 +166,24 @@ impl Run {
         self.timed_at = now;
     }
 
-    /// The length of the batch, if a turn can do without the time: work is ready, and nothing else is to be expected.
+    /// The length of the batch, if a turn can do without the time: work is ready, or a single timer that is known to be due,
+    /// and nothing else is to be expected.
     #[inline]
     fn untimed_batch<W: Cancellable>(&mut self, queues: &mut Queues<W>) -> Option<usize> {
-        let batch = queues.ready.len();
+        let mut next = queues.timers.next_deadline();
+        let is_due = next.is_some_and(|deadline| deadline <= queues.seen);
+        if is_due {
+            next = queues.timers.second_deadline();
+        }
+        let batch = queues.ready.len() + usize::from(is_due);
         let left = self.untimed_work.checked_sub(batch)?;
         let is_near = |deadline: Instant| deadline.since(self.timed_at) <= TIMER_NEAR;
-        if batch == 0
-            || queues.times_next
-            || queues.polls_next
-            || queues.timers.next_deadline().is_some_and(is_near)
-        {
+        if batch == 0 || queues.times_next || queues.polls_next || next.is_some_and(is_near) {
             queues.times_next = false;
             return None;
+        }
+        if is_due && let Some(work) = queues.timers.pop_due(queues.seen) {
+            queues.ready.schedule(work);
         }
         self.untimed_work = left;
         Some(batch)

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use aioxide_engine::clock::Instant;
+use aioxide_engine::clock::{Clock, Instant};
 use aioxide_engine::turn::{self, Exit, POLL_SKIP_MAX, TIMER_NEAR, UNTIMED_WORK_MAX};
 use rustix::io::Errno;
 
@@ -312,6 +312,49 @@ fn a_timer_that_comes_near_during_quick_turns_is_late_by_little() {
         Some(on_time + 1),
         "the turn that follows the deadline"
     );
+}
+
+/// Work that sets a timer for now, which does the same, so many times.
+fn chain_of_timers(count: usize) -> Job {
+    job("link", move |script| {
+        script.clock.advance(Duration::from_nanos(100));
+        if count == 1 {
+            return script.stop();
+        }
+        script.queues.borrow_mut().seen = script.clock.now();
+        script.schedule_in(Duration::ZERO, chain_of_timers(count - 1));
+    })
+}
+
+#[test]
+fn a_timer_for_a_time_that_was_seen_runs_in_the_next_turn_and_needs_no_clock() {
+    let script = Script::new();
+    let turns = 10 * UNTIMED_WORK_MAX;
+    script.schedule(chain_of_timers(turns));
+    script.schedule_in(2 * TIMER_NEAR, noop("far"));
+    script.run_to_stop();
+    assert_eq!(script.ran().len(), turns);
+    let readings = script.clock_asked.get();
+    assert!(readings <= turns / UNTIMED_WORK_MAX * 2, "{readings}");
+}
+
+#[test]
+fn timers_for_times_that_were_seen_all_run_in_the_next_turn() {
+    let script = Script::new();
+    script.schedule(chain(4, 100));
+    script.schedule(job("sets", |script| {
+        script.clock.advance(Duration::from_nanos(100));
+        script.schedule(noop("ready"));
+        for name in ["first", "second", "third"] {
+            script.queues.borrow_mut().seen = script.clock.now();
+            script.schedule_in(Duration::ZERO, noop(name));
+        }
+    }));
+    script.run_to_stop();
+    let ran = script.ran();
+    let ready = ran.iter().position(|name| *name == "ready");
+    let ready = ready.expect("it ran");
+    assert_eq!(ran[ready..ready + 4], ["ready", "first", "second", "third"]);
 }
 
 #[test]

@@ -105,6 +105,8 @@ pub(crate) struct Script {
     /// What the events of the last poll schedule.
     pub(crate) reported: RefCell<Vec<Job>>,
     pub(crate) flush_takes: Cell<Duration>,
+    /// How often the engine has asked for the clock, which it does to read it.
+    pub(crate) clock_asked: Cell<usize>,
 }
 
 impl Script {
@@ -118,6 +120,7 @@ impl Script {
             polls: RefCell::default(),
             reported: RefCell::default(),
             flush_takes: Cell::default(),
+            clock_asked: Cell::default(),
         }
     }
 
@@ -227,6 +230,7 @@ impl Host for Script {
     type Error = Fault;
 
     fn clock(&self) -> &dyn Clock {
+        self.clock_asked.set(self.clock_asked.get() + 1);
         &self.clock
     }
 

@@ -125,7 +125,11 @@ impl Program {
             });
             program.go_on_or_stop(script);
         });
-        script.queues.borrow_mut().times_next |= is_blind || delay <= TIMER_NEAR;
+        if delay.is_zero() && !is_blind {
+            script.queues.borrow_mut().seen = deadline;
+        } else {
+            script.queues.borrow_mut().times_next |= is_blind || delay <= TIMER_NEAR;
+        }
         script.schedule_at(deadline, timer);
     }
 

@@ -32,6 +32,16 @@ impl EventLoop {
         }
     }
 
+    /// The time on the loop's clock, unless timers go by another, and the seconds by which they go.
+    #[inline]
+    pub(super) fn timer_time(slf: &Bound<'_, Self>) -> PyResult<(Option<Instant>, f64)> {
+        if slf.get().is_time_replaced() {
+            return Ok((None, Self::timer_seconds(slf)?));
+        }
+        let now = slf.get().clock.now();
+        Ok((Some(now), now.as_seconds()))
+    }
+
     /// How long the loop may sleep if nothing is to happen before `deadline`, by the time that was replaced.
     pub(super) fn rest_by_replaced_time(
         slf: &Bound<'_, Self>,

@@ -7,7 +7,7 @@ use aioxide_engine::turn::TIMER_NEAR;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyContext, PyString, PyType};
+use pyo3::types::{PyContext, PyInt, PyString, PyType};
 
 use super::executors::RunInExecutor;
 use super::tasks::CreateTask;
@@ -96,16 +96,37 @@ impl EventLoop {
 
     /// Puts work among the timers. `delay` is how far from now that is, in seconds, or 0 if that is not known.
     pub(crate) fn set_timer(&self, py: Python<'_>, when: f64, delay: f64, work: Work) {
+        self.set_timer_since(py, None, when, delay, work);
+    }
+
+    /// As `set_timer`. `now` is the time of which `delay` says how far it is from there, if the loop's clock has shown it.
+    #[inline]
+    fn set_timer_since(
+        &self,
+        py: Python<'_>,
+        now: Option<Instant>,
+        when: f64,
+        delay: f64,
+        work: Work,
+    ) {
         let deadline = Instant::at_or_after_seconds(when);
+        let is_near = delay <= TIMER_NEAR.as_secs_f64();
         self.with(py, |state| {
-            state.queues.times_next |= delay <= TIMER_NEAR.as_secs_f64();
-            state.queues.timers.schedule(deadline, work);
+            let queues = &mut state.queues;
+            match now {
+                Some(now) if deadline <= now => queues.seen = queues.seen.max(now),
+                _ => queues.times_next |= is_near,
+            }
+            queues.timers.schedule(deadline, work);
         });
     }
 
-    /// A handle among the timers, after the checks that `call_later` and `call_at` share. `delay` is as for `set_timer`.
+    /// A handle among the timers, after the checks that `call_later` and `call_at` share. `now` and `delay` are as for
+    /// `set_timer_since`.
+    #[inline]
     fn schedule_timer<'py>(
         slf: &Bound<'py, Self>,
+        now: Option<Instant>,
         when: f64,
         delay: f64,
         request: Request<'_, 'py>,
@@ -122,7 +143,7 @@ impl EventLoop {
         let handle = timer.as_super();
         handle.get().set_timed(true);
         let work = Work::Handle(Queued::new(handle.clone().unbind()));
-        slf.get().set_timer(py, when, delay, work);
+        slf.get().set_timer_since(py, now, when, delay, work);
         Ok(timer.into_any().unbind())
     }
 }
@@ -192,7 +213,15 @@ impl<'a, 'py> Request<'a, 'py> {
     /// The delay or the time, in seconds. `text` is what asyncio says if it is None.
     fn seconds(&self, text: &'static str) -> PyResult<f64> {
         match self.time {
-            Some(time) if !time.is_none() => time.extract(),
+            Some(time) if !time.is_none() => {
+                // Python would make a `float` of it first, which takes as long as the timer.
+                if time.is_exact_instance_of::<PyInt>()
+                    && let Ok(seconds) = time.extract::<i32>()
+                {
+                    return Ok(f64::from(seconds));
+                }
+                time.extract()
+            }
             _ => Err(PyTypeError::new_err(text)),
         }
     }
@@ -299,8 +328,8 @@ Calls `callback(*args)` after `delay` seconds, never earlier.";
         let delay = intern!(slf.py(), "delay");
         let request = Request::read(slf.py(), arguments, "call_later", Some(delay))?;
         let delay = request.seconds("delay must not be None")?;
-        let when = EventLoop::timer_seconds(slf)? + delay;
-        EventLoop::schedule_timer(slf, when, delay, request, arguments)
+        let (now, seconds) = EventLoop::timer_time(slf)?;
+        EventLoop::schedule_timer(slf, now, seconds + delay, delay, request, arguments)
     }
 }
 
@@ -325,7 +354,7 @@ Calls `callback(*args)` when the loop's clock has reached `when` (seconds), neve
         let when = intern!(slf.py(), "when");
         let request = Request::read(slf.py(), arguments, "call_at", Some(when))?;
         let when = request.seconds("when cannot be None")?;
-        EventLoop::schedule_timer(slf, when, 0.0, request, arguments)
+        EventLoop::schedule_timer(slf, None, when, 0.0, request, arguments)
     }
 }
 
