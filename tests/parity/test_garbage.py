@@ -56,7 +56,9 @@ def test_an_unclosed_loop_with_a_reader_pointing_back_is_collected(loop_factory)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
-def test_an_unclosed_loop_that_an_argument_points_back_to_is_collected(loop_factory, count: int) -> None:  # type: ignore[no-untyped-def]
+def test_an_unclosed_loop_that_an_argument_points_back_to_is_collected(
+    loop_factory, count: int
+) -> None:  # type: ignore[no-untyped-def]
     loop = loop_factory()
     thing = Thing()
     thing.loop = loop  # type: ignore[attr-defined]

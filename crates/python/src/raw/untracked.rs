@@ -120,7 +120,7 @@ pub(crate) fn new<T: Untracked>(
 ) -> PyResult<Bound<'_, T>> {
     let object = allocate::<T, T>(py)?;
     // SAFETY: the object has this place for its contents, where nothing is yet.
-    unsafe { object.byte_add(CONTENTS).cast::<T>().write(contents()) };
+    unsafe { contents_of::<T>(object).write(contents()) };
     // SAFETY: the object is whole, and has no other owner.
     let object = unsafe { Bound::from_owned_ptr(py, object) };
     // SAFETY: it was made as one of this class.
@@ -136,15 +136,12 @@ pub(crate) fn derive<D: Derived>(
 ) -> PyResult<Bound<'_, D>> {
     let object = allocate::<D, D::Base>(py)?;
     // SAFETY: the object has this place for the contents of its base, where nothing is yet.
-    unsafe {
-        object
-            .byte_add(CONTENTS)
-            .cast::<D::Base>()
-            .write(contents())
-    };
-    let place = added_contents::<D::Base>();
+    unsafe { contents_of::<D::Base>(object).write(contents()) };
+    let place = object
+        .wrapping_byte_add(added_contents::<D::Base>())
+        .cast::<D>();
     // SAFETY: as above, for what the class adds.
-    unsafe { object.byte_add(place).cast::<D>().write(added) };
+    unsafe { place.write(added) };
     // SAFETY: the object is whole, and has no other owner.
     let object = unsafe { Bound::from_owned_ptr(py, object) };
     // SAFETY: it was made as one of this class.
@@ -165,30 +162,31 @@ fn allocate<C: PyClass, T: Untracked>(py: Python<'_>) -> PyResult<*mut ffi::PyOb
         return Err(PyErr::fetch(py));
     }
     // SAFETY: `forget` has found the class to have this place.
-    unsafe { weak_references::<T>(object).write(std::ptr::null_mut()) };
+    unsafe { weak_references_of::<T>(object).write(std::ptr::null_mut()) };
     Ok(object)
 }
 
-/// Where an object of `T`, or of a class derived from it, has the list of its weak references.
-///
-/// # Safety
-/// The object is one.
+/// Where an object of `T`, or of a class derived from it, has the contents of `T`.
 #[inline]
-unsafe fn weak_references<T>(object: *mut ffi::PyObject) -> *mut *mut ffi::PyObject {
+const fn contents_of<T>(object: *mut ffi::PyObject) -> *mut T {
+    object.wrapping_byte_add(CONTENTS).cast()
+}
+
+/// Where it has the list of its weak references.
+#[inline]
+const fn weak_references_of<T>(object: *mut ffi::PyObject) -> *mut *mut ffi::PyObject {
     let place = size_of_object::<T>() - size_of::<*mut ffi::PyObject>();
-    // SAFETY: the place is part of the object.
-    unsafe { object.byte_add(place) }.cast()
+    object.wrapping_byte_add(place).cast()
 }
 
 unsafe extern "C" fn dealloc<T: Untracked>(object: *mut ffi::PyObject) {
     // SAFETY: the slot is set in classes with this layout only, and the object is whole.
-    let list = unsafe { weak_references::<T>(object).read() };
+    let list = unsafe { weak_references_of::<T>(object).read() };
     if !list.is_null() {
         // SAFETY: as above; whoever refers to the object weakly is told that it is gone.
         unsafe { ffi::PyObject_ClearWeakRefs(object) };
     }
-    // SAFETY: as above.
-    let contents = unsafe { object.byte_add(CONTENTS).cast::<T>() };
+    let contents = contents_of::<T>(object);
     // SAFETY: nobody can reach the object any more, and its contents are whole.
     if !unsafe { &*contents }.is_empty() {
         // SAFETY: as above.
