@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.unit.files.opened import text, theirs_of_text
+from tests.unit.files.outcomes import awaited, blocking
 
 from aioxide.files.binary import BinaryFile
 from aioxide.files.text import TextFile
@@ -173,6 +174,63 @@ def test_reconfiguring_is_that_of_python(run: Run, tmp_path: Path) -> None:
             await file.reconfigure(line_buffering=False)
             with pytest.raises(ValueError, match="illegal newline value: x"):
                 await file.reconfigure(newline="x")
+
+    run(main())
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig", "utf-8", "iso2022_jp"])
+def test_a_position_is_good_for_another_file(run: Run, tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "file"
+    path.write_text("".join(f"line {n} \u3042\n" for n in range(5000)), encoding=encoding)
+
+    async def main() -> None:
+        async with text(path, encoding=encoding) as file:
+            for _ in range(4000):
+                await file.readline()
+            position = await file.tell()
+        with theirs_of_text(path, encoding=encoding) as its:
+            its.seek(position)
+            assert its.readline() == "line 4000 \u3042\n"
+        for newline in (None, ""):
+            async with text(path, encoding=encoding) as other:
+                if newline is not None:
+                    await other.readlines()
+                    await other.reconfigure(newline=newline)
+                await other.seek(position)
+                assert await other.readline() == "line 4000 \u3042\n"
+
+    run(main())
+
+
+def test_reconfiguring_is_allowed_when_it_is_in_python(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("one\ntwo", encoding="utf-8")
+    programs: tuple[tuple[tuple[str, tuple[Any, ...]], ...], ...] = (
+        (("read", (3,)),),
+        (("read", ()),),
+        (("read", ()), ("read", (1,))),
+        (("readline", ()),),
+        (("readline", ()), ("readline", ())),
+        (("readlines", ()),),
+        (("readlines", (1,)),),
+        (("readlines", (5,)),),
+        (("read", (3,)), ("seek", (0,))),
+        (("read", (3,)), ("seek", (0,)), ("seek", (4,))),
+        (("read", (3,)), ("write", ("x",))),
+    )
+
+    async def main() -> None:
+        for program in programs:
+            for changes in ({"encoding": "latin-1"}, {"newline": ""}, {"line_buffering": True}):
+                async with text(path, "r+", encoding="utf-8") as ours:
+                    with theirs_of_text(path, "r+", encoding="utf-8") as its:
+                        for name, arguments in program:
+                            expected = blocking(getattr(its, name), *arguments)
+                            assert await awaited(getattr(ours, name), *arguments) == expected
+                        expected = blocking(its.reconfigure, **changes)
+                        assert await awaited(ours.reconfigure, **changes) == expected, program
+                        assert (ours.encoding, ours.errors) == (its.encoding, its.errors)
+                path.write_text("one\ntwo", encoding="utf-8")
 
     run(main())
 

@@ -30,6 +30,9 @@ pub(super) struct State {
     pub(super) encodes_beginning: bool,
     /// Whether a line has been read that ended with `\n`, without a decoder who would know it.
     pub(super) has_seen_newline: bool,
+    /// Whether something was read that is in the way of another encoding: since the last seek, write, or end of the
+    /// file that was met looking for a line.
+    pub(super) has_read: bool,
     pub(super) is_line_buffered: bool,
     pub(super) is_write_through: bool,
 }
@@ -146,6 +149,7 @@ impl TextFile {
             encoder: None,
             encodes_beginning: buffer.get().position(py) == 0,
             has_seen_newline: false,
+            has_read: false,
             is_line_buffered: line_buffering,
             is_write_through: write_through,
         };

@@ -82,11 +82,6 @@ impl Chunks {
         self.chunks.front().map(|chunk| (chunk, self.used))
     }
 
-    /// Whether any characters have been decoded.
-    pub(super) fn has_any(&self) -> bool {
-        self.chunks.iter().any(|chunk| chunk.length > 0)
-    }
-
     /// Moves to the `used`-th character of the first chunk.
     pub(super) fn move_to(&mut self, used: usize) {
         self.used = used;
@@ -237,15 +232,22 @@ impl TextFile {
         let decoder = self.decoder(py)?;
         if waits {
             self.decode_waiting(file, &decoder)?;
+            self.note_reading(py, true);
             return Ok(More::Chunk);
         }
         let before = decoder.call_method0(intern!(py, "getstate"))?;
         let (start, input) = file.get().take_waiting(py, 0);
         let text = decode(&decoder, &input, true)?;
+        self.note_reading(py, true);
         if text::length(&text) > 0 {
             self.push(start, input, before, text);
         }
         Ok(More::End)
+    }
+
+    /// Takes note of whether something was read that is in the way of another encoding.
+    pub(super) fn note_reading(&self, py: Python<'_>, has_read: bool) {
+        self.state.with(py, |state| state.has_read = has_read);
     }
 
     /// The decoder, made if there is none yet.

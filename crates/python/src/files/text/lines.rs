@@ -99,6 +99,7 @@ impl Step for Line {
             match self.file.get().more(file, filled.take())? {
                 More::Chunk => self.search.go_on(),
                 More::End => {
+                    self.file.get().note_reading(py, false);
                     self.search.go_on();
                     let length = self.length(py).unwrap_or(self.limit);
                     return self.finish(py, length);
@@ -176,7 +177,10 @@ impl Step for Lines {
         while !self.has_enough(py) {
             match self.file.get().more(file, filled.take())? {
                 More::Chunk => {}
-                More::End => break,
+                More::End => {
+                    self.file.get().note_reading(py, false);
+                    break;
+                }
                 More::Need(need) => return Ok(Next::Need(need)),
             }
         }

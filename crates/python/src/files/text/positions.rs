@@ -212,7 +212,9 @@ impl Seek {
             let position = file.get().position(py);
             return Ok(Next::Return(position.into_pyobject(py)?.into_any()));
         }
-        if cookie.flags != 0 || cookie.characters > 0 || slf.known_decoder(py).is_some() {
+        // A new decoder may take this for the beginning, where some encodings have a mark.
+        let begins_anew = slf.known_decoder(py).is_none() && slf.codec(py).known == Known::Utf8;
+        if cookie.flags != 0 || cookie.characters > 0 || !begins_anew {
             set_state(&slf.decoder(py)?, cookie.flags)?;
         }
         if cookie.characters == 0 {
@@ -253,6 +255,7 @@ impl Seek {
         slf.state.with(py, |state| {
             state.chunks.push(chunk);
             state.chunks.move_to(used);
+            state.has_read = true;
         });
         Ok(Next::Return(self.cookie.bind(py).clone()))
     }

@@ -113,7 +113,10 @@ impl Step for ReadAll {
 impl TextFile {
     /// Forgets what was decoded.
     pub(super) fn forget_chunks(&self, py: Python<'_>) {
-        let spent = self.state.with(py, |state| state.chunks.clear());
+        let spent = self.state.with(py, |state| {
+            state.has_read = false;
+            state.chunks.clear()
+        });
         drop(spent);
     }
 }

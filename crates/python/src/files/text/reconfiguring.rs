@@ -57,7 +57,7 @@ impl Reconfigure {
         let py = file.py();
         let slf = self.file.get();
         slf.check_open(py)?;
-        let has_read = slf.state.with(py, |state| state.chunks.has_any());
+        let has_read = slf.state.with(py, |state| state.has_read);
         let changes = &self.changes;
         let is_other =
             changes.encoding.is_some() || changes.errors.is_some() || changes.newline.is_some();
@@ -81,7 +81,8 @@ impl Reconfigure {
             let codec = codec?;
             state.encodes_beginning = is_beginning;
             let previous = std::mem::replace(&mut state.codec, codec);
-            Some((previous, state.decoder.take(), state.encoder.take()))
+            let coders = (state.decoder.take(), state.encoder.take());
+            Some((previous, coders, state.chunks.clear()))
         });
         drop(dropped);
         Ok(())
