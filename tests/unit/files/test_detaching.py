@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -166,6 +168,77 @@ def test_the_name_of_a_temporary_file_goes_nevertheless(run: Run) -> None:
                 below = await file.detach()
         assert not os.path.exists(below.name)
         await below.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("temporary", [False, True])
+def test_a_file_of_text_that_is_forgotten_warns_of_itself_and_is_written(
+    run: Run, tmp_path: Path, temporary: bool
+) -> None:
+    path = tmp_path / "file"
+
+    async def main() -> None:
+        opening = NamedTemporaryFile("w", dir=tmp_path) if temporary else files.open(path, "w")
+        file: TextFile | None = await opening
+        assert file is not None
+        await file.write("held")
+        name = file.name
+        os.link(name, tmp_path / "linked")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            shown = repr(file)
+            file = None
+            gc.collect()
+        assert [str(warning.message) for warning in caught] == [f"unclosed file {shown}"]
+        assert (tmp_path / "linked").read_text(encoding="utf-8") == "held"
+        # The warning holds the file.
+        caught.clear()
+        gc.collect()
+        assert os.path.exists(name) != temporary
+
+    run(main())
+
+
+def test_what_derives_from_a_file_is_not_forgotten_either(run: Run, tmp_path: Path) -> None:
+    class Bytes(BinaryFile):
+        pass
+
+    class Text(TextFile):
+        pass
+
+    async def main() -> None:
+        for kind in (Bytes, Text):
+            below = binary(tmp_path / "file", "wb") if kind is Text else None
+            descriptor = os.open(tmp_path / "file", os.O_WRONLY)
+            file: Any = kind(below or descriptor, *([] if below else ["wb"]))  # type: ignore[arg-type]
+            below = None
+            await file.write("held" if kind is Text else b"held")
+            with pytest.warns(ResourceWarning, match=f"unclosed file <.*{kind.__name__} name="):
+                del file
+            assert (tmp_path / "file").read_bytes() == b"held"
+            if kind is Text:
+                os.close(descriptor)
+            else:
+                os.truncate(tmp_path / "file", 0)
+
+    (tmp_path / "file").touch()
+    run(main())
+
+
+def test_a_file_of_bytes_outlives_the_text_on_it(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        file: TextFile | None = text(tmp_path / "file", "w", encoding="utf-8")
+        assert file is not None
+        await file.write("held")
+        below = file.buffer
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            file = None
+            gc.collect()
+        await below.write(b" more")
+        await below.close()
+        assert (tmp_path / "file").read_bytes() == b"held more"
 
     run(main())
 

@@ -39,7 +39,8 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<ForeignFiles>()?;
     module.add_class::<text::TextFile>()?;
     ready::prepare(module.py())?;
-    binary::prepare(module.py())
+    binary::prepare(module.py())?;
+    text::prepare(module.py())
 }
 
 /// An operation on memory of Python's.

@@ -123,17 +123,30 @@ impl Lifecycle for BinaryFile {
         slf.get().is_unclosed(slf.py())
     }
 
-    /// Warns as Python's own files do, unless somebody else closes the descriptor, and writes what is held, which may wait
-    /// for the disk as those do.
     fn finalize(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        if !slf.get().is_unclosed(py) {
+        slf.get().end_forgotten(slf.as_any())
+    }
+
+    fn retire(_slf: &Bound<'_, Self>) {}
+}
+
+impl BinaryFile {
+    /// Whether somebody has forgotten to close it.
+    pub(crate) fn is_unclosed(&self, py: Python<'_>) -> bool {
+        self.state.with(py, |state| state.phase == Phase::Open)
+    }
+
+    /// Warns as Python's own files do, unless somebody else closes the descriptor, and writes what is held, which may wait
+    /// for the disk as those do. `shown` is the file that was forgotten: this one, or the one of text on it.
+    pub(crate) fn end_forgotten(&self, shown: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = shown.py();
+        if !self.is_unclosed(py) {
             return Ok(());
         }
-        let warned = if slf.get().is_lent { Ok(()) } else { warn(slf) };
-        let (file, held, offset) = slf.get().state.with(py, |state| {
+        let warned = if self.is_lent { Ok(()) } else { warn(shown) };
+        let (file, held, offset) = self.state.with(py, |state| {
             state.phase = Phase::Closed;
-            let is_placed = slf.get().is_seekable && !slf.get().access.appends;
+            let is_placed = self.is_seekable && !self.access.appends;
             let offset = is_placed.then(|| state.window.position());
             (state.file.clone(), state.held.take(), offset)
         });
@@ -145,22 +158,12 @@ impl Lifecycle for BinaryFile {
         warned?;
         written.map_err(|errno| os_error(py, errno))
     }
-
-    fn retire(_slf: &Bound<'_, Self>) {}
-}
-
-impl BinaryFile {
-    /// Whether somebody has forgotten to close it.
-    fn is_unclosed(&self, py: Python<'_>) -> bool {
-        self.state.with(py, |state| state.phase == Phase::Open)
-    }
 }
 
 /// Says that a file was not closed.
-fn warn(file: &Bound<'_, BinaryFile>) -> PyResult<()> {
+fn warn(file: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = file.py();
-    let shown = file.repr()?;
-    let text = format!("unclosed file {shown}");
+    let text = format!("unclosed file {}", file.repr()?);
     let category = py.get_type::<PyResourceWarning>();
     // An interpreter that is going down imports nothing any more.
     match py.import(intern!(py, "warnings")) {

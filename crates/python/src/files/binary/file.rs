@@ -14,6 +14,7 @@ use super::lines;
 use super::state::{Buffering, Phase, State};
 use crate::errors::os_error;
 use crate::raw::guarded::Guarded;
+use crate::raw::lifecycle::Lifecycle;
 
 /// An open file of bytes.
 ///
@@ -214,6 +215,11 @@ impl BinaryFile {
         let name = slf.get().name.bind(py).repr()?;
         let mode = slf.get().access.shown();
         Ok(format!("<{module}.{qualname} name={name} mode='{mode}'>"))
+    }
+
+    /// The finalizer under its name, by which what derives from the class has it, too.
+    fn __del__(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::finalize(slf)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -15,6 +15,7 @@ use super::lines;
 use crate::files::BinaryFile;
 use crate::files::binary::{CLOSED_STOP, unsupported};
 use crate::raw::guarded::Guarded;
+use crate::raw::lifecycle::Lifecycle;
 
 /// What a file of text says once the file of bytes was given away.
 const DETACHED: &str = "underlying buffer has been detached";
@@ -278,6 +279,11 @@ impl TextFile {
         Ok(format!(
             "<{module}.{qualname}{name} mode={mode} encoding={encoding}>"
         ))
+    }
+
+    /// The finalizer under its name, by which what derives from the class has it, too.
+    fn __del__(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::finalize(slf)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -1,11 +1,16 @@
-//! The end of a file of text: `detach`, `close`, and `async with`.
+//! The end of a file of text: `detach`, `close`, `async with`, and what happens to one that nobody has closed.
 
+use std::sync::OnceLock;
+
+use pyo3::ffi::destructor;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::class::TextFile;
 use crate::files::BinaryFile;
 use crate::files::binary::{Answer, Close as CloseBytes, Need, Next, Step};
+use crate::raw::lifecycle::{self, Lifecycle};
+use crate::raw::refcount;
 
 /// `__aenter__`.
 pub(crate) struct Enter {
@@ -91,4 +96,37 @@ impl Step for Close {
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.file)
     }
+}
+
+impl Lifecycle for TextFile {
+    fn original_dealloc() -> &'static OnceLock<destructor> {
+        static ORIGINAL: OnceLock<destructor> = OnceLock::new();
+        &ORIGINAL
+    }
+
+    fn wants_finalizer(slf: &Bound<'_, Self>) -> bool {
+        slf.get().is_forgotten(slf.py())
+    }
+
+    /// Ends the file of bytes, if nobody else has it, so that the warning is of the file that was opened.
+    fn finalize(slf: &Bound<'_, Self>) -> PyResult<()> {
+        if slf.get().is_forgotten(slf.py()) {
+            return slf.get().binary.get().end_forgotten(slf.as_any());
+        }
+        Ok(())
+    }
+
+    fn retire(_slf: &Bound<'_, Self>) {}
+}
+
+impl TextFile {
+    /// Whether nobody has closed it, nor has the file of bytes to close that.
+    fn is_forgotten(&self, py: Python<'_>) -> bool {
+        refcount::is_sole(&self.binary) && self.binary.get().is_unclosed(py)
+    }
+}
+
+/// Gives the class what PyO3 has no word for. To be called once.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    lifecycle::install::<TextFile>(py)
 }

@@ -21,4 +21,5 @@ mod text_line;
 mod writing;
 
 pub(crate) use class::TextFile;
+pub(crate) use ending::prepare;
 pub(crate) use methods::FUNCTIONS;
