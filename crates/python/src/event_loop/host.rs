@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::{EventLoop, Watcher, Work, foreign};
 use crate::errors::os_error;
 use crate::future::{Callback, Future};
-use crate::handle::{Args, Call, Handle};
+use crate::handle::{Args, Call, Handle, Queued};
 use crate::raw::attached;
 use crate::task::{Next, Resumption, Task};
 use crate::transports::datagram::DatagramEndpoint;
@@ -171,6 +171,7 @@ impl Host for Running<'_, '_> {
     fn run(&self, work: Work) -> Result<(), Box<PyErr>> {
         match work {
             Work::Task(task) => EventLoop::step_task(self.0, task.into_bound(self.py())),
+            Work::Handle(queued) => Ok(self.run_handle(queued)?),
             other => Ok(self.run_other(other)?),
         }
     }
@@ -204,13 +205,21 @@ impl Running<'_, '_> {
         result
     }
 
-    /// Runs work that is no step of a task of ours.
+    /// Calls a handle from the ready queue.
+    #[inline(never)]
+    fn run_handle(&self, queued: Queued) -> PyResult<()> {
+        EventLoop::leave_task(self.0)?;
+        EventLoop::run_queued(&queued.into_handle().into_bound(self.py()))
+    }
+
+    /// Runs work that is neither a step of a task of ours nor a handle from the ready queue.
     #[inline(never)]
     fn run_other(&self, work: Work) -> PyResult<()> {
         let py = self.py();
         // From one step to the next, and from one callback to the next, the thread stays in their context.
         match &work {
-            Work::Done(..) | Work::Handle(_) | Work::Step(_) => EventLoop::leave_task(self.0)?,
+            Work::Done(..) | Work::Step(_) => EventLoop::leave_task(self.0)?,
+            Work::Handle(_) => {}
             _ => EventLoop::leave_stage(self.0),
         }
         match work {
@@ -218,7 +227,7 @@ impl Running<'_, '_> {
                 EventLoop::step_task(self.0, task.into_bound(py)).map_err(|error| *error)
             }
             Work::Done(callback) => EventLoop::run_done(self.0, callback),
-            Work::Handle(queued) => EventLoop::run_queued(&queued.into_handle().into_bound(py)),
+            Work::Handle(queued) => self.run_handle(queued),
             Work::Step(step) => EventLoop::run_step(py, *step),
             Work::Joint(due) => EventLoop::report_failure(self.0, due.run(py)),
             Work::Alarm(alarm) => EventLoop::report_failure(self.0, alarm.ring(py)),

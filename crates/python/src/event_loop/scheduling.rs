@@ -109,7 +109,10 @@ impl EventLoop {
         delay: f64,
         work: Work,
     ) {
-        let deadline = Instant::at_or_after_seconds(when);
+        let deadline = match now {
+            Some(now) if delay == 0.0 => now,
+            _ => Instant::at_or_after_seconds(when),
+        };
         let is_near = delay <= TIMER_NEAR.as_secs_f64();
         self.with(py, |state| {
             let queues = &mut state.queues;
@@ -162,6 +165,26 @@ impl<'a, 'py> Request<'a, 'py> {
     /// Reads the arguments of `method`, whose first one is `time` if that is not empty.
     #[inline]
     fn read(
+        py: Python<'py>,
+        arguments: &Arguments<'a, 'py>,
+        method: &str,
+        time: Option<&Bound<'py, PyString>>,
+    ) -> PyResult<Self> {
+        let begin = usize::from(time.is_some());
+        match arguments.positional(begin) {
+            Some(callback) if !arguments.has_names() => Ok(Self {
+                time: time.and_then(|_name| arguments.positional(0)),
+                callback,
+                rest: begin + 1,
+                context: None,
+            }),
+            _ => Self::read_named(py, arguments, method, time),
+        }
+    }
+
+    /// As `read`, where arguments are given by name, or missing.
+    #[inline(never)]
+    fn read_named(
         py: Python<'py>,
         arguments: &Arguments<'a, 'py>,
         method: &str,

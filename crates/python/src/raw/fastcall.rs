@@ -131,6 +131,12 @@ impl<'a, 'py> Arguments<'a, 'py> {
         }
     }
 
+    /// Whether arguments are given by name.
+    #[inline]
+    pub(crate) fn has_names(&self) -> bool {
+        self.names.is_some()
+    }
+
     /// How many arguments are positional.
     pub(crate) fn positional_count(&self) -> usize {
         self.positional
