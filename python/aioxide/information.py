@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import sys
+from types import MethodDescriptorType
 
 from aioxide import _core
 from aioxide.event_loop import EventLoop
@@ -53,7 +54,9 @@ def _methods_by_origin() -> dict[str, list[str]]:
             continue
         owner = next(cls for cls in EventLoop.__mro__ if name in vars(cls))
         if owner.__module__.startswith("aioxide."):
-            found["native" if issubclass(_core.EventLoop, owner) else "Python"].append(name)
+            # Some native methods are those of the very class of loops: see `_core.adopt_methods`.
+            is_native = isinstance(vars(owner)[name], MethodDescriptorType)
+            found["native" if is_native else "Python"].append(name)
         else:
             found["stdlib"].append(name)
     return found
