@@ -25,7 +25,7 @@ help:
 	@echo "make run APP=x.py    your program on aioxide (its arguments: ARGS='...')"
 	@echo "make test            every test: engine, loom, Python, and CPython's own asyncio tests"
 	@echo "make programs        random programs of tasks and primitives, fresh ones each time (PROGRAMS=2000 for each family)"
-	@echo "make conformance     CPython's own asyncio tests on every CPython found, 3.11 to 3.14 (ARGS='--files test_streams')"
+	@echo "make conformance     CPython's own asyncio tests on every CPython found, 3.11 to 3.15 (ARGS='--files test_streams')"
 	@echo "make bench           aioxide beside asyncio, uvloop and rloop (ARGS='...')"
 	@echo "make wheel           the wheel for the chosen Python, optimised by a profile, in target/wheels"
 	@echo "make lint            formatting, lints, types, the stub, the house rules"
@@ -66,7 +66,7 @@ lint: build $(stamps)/test
 	$(python) -m ruff check
 	$(python) -m ruff format --check
 	$(python) -m mypy
-	set -e; for version in 3.11 3.12 3.13 3.14; do $(python) -m mypy --python-version $$version tests/typing; done
+	set -e; for version in 3.11 3.12 3.13 3.14 3.15; do $(python) -m mypy --python-version $$version tests/typing; done
 	$(python) tools/check_stub.py
 	$(python) -m mypy.stubtest aioxide --allowlist tests/typing/allowlist.txt
 	$(python) -m pytest tests/tidy --quiet

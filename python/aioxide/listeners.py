@@ -13,8 +13,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import sys
 from asyncio.log import logger
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -24,12 +26,16 @@ from aioxide.transport_factories import TransportFactories
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Context
     from ssl import SSLContext
 
     from aioxide.servers import Server
 
 # Seconds until accepting is tried again when the system has run out of something: as in asyncio.
 _ACCEPT_PAUSE = 1
+
+# Arguments are counted by whoever steps between.
+_SERVERS_HAVE_CONTEXTS = sys.version_info >= (3, 15)
 
 # What accept says when the system has run out of descriptors or memory. The connection stays in the queue, so the
 # socket stays ready: going on at once would keep the loop busy with nothing.
@@ -55,12 +61,24 @@ class Listeners(TransportFactories):
         backlog: int = 100,
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
+        context: Context | None = None,
     ) -> None:
-        """Accept connections from now on, on a socket that listens."""
+        """Accept connections from now on, on a socket that listens, in a context or else the current one."""
         timeouts = (ssl_handshake_timeout, ssl_shutdown_timeout)
         accept: Any = self._accept_connection
-        arguments = (protocol_factory, sock, sslcontext, server, backlog, *timeouts)
-        self._accepting[sock] = self._add_reader(sock.fileno(), accept, *arguments)
+        arguments: tuple[Any, ...] = (
+            protocol_factory,
+            sock,
+            sslcontext,
+            server,
+            backlog,
+            *timeouts,
+        )
+        watch: Any = self._add_reader
+        if context is not None:
+            watch = partial(context.run, watch)
+            arguments = (*arguments, context)
+        self._accepting[sock] = watch(sock.fileno(), accept, *arguments)
 
     def _stop_serving(self, sock: socket.socket) -> None:
         """Accept no more, and close the socket."""
@@ -82,10 +100,12 @@ class Listeners(TransportFactories):
         backlog: int = 100,
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
+        context: Context | None = None,
     ) -> None:
         """Accept what is in the queue."""
         timeouts = (ssl_handshake_timeout, ssl_shutdown_timeout)
-        arguments = (protocol_factory, sock, sslcontext, server, backlog, *timeouts)
+        contexts = (context,) if _SERVERS_HAVE_CONTEXTS else ()
+        arguments = (protocol_factory, sock, sslcontext, server, backlog, *timeouts, *contexts)
         if sslcontext is None and self._admits_natively(sock):
             loop: Any = self
             try:

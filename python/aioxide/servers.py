@@ -15,6 +15,8 @@ import weakref
 from asyncio.log import logger
 from collections.abc import Iterable
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from aioxide.connections import refuse_timeouts_without_tls
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 # Programs written for an older Python remove the file themselves, and would fail if it were gone.
 _CLEANUP_SOCKET = sys.version_info >= (3, 13)
+# Before, connections had the context of whoever had the server start to serve.
+_CONTEXT_IS_THE_MAKERS = sys.version_info >= (3, 15)
 
 
 class Server(asyncio.AbstractServer):
@@ -54,6 +58,8 @@ class Server(asyncio.AbstractServer):
         self._protocol_factory = protocol_factory
         self._tls = tls
         self._backlog = backlog
+        # What connections have copies of.
+        self._context = copy_context() if _CONTEXT_IS_THE_MAKERS else None
         # The transports of the accepted connections. Weak, so that a forgotten one can still be noticed and collected.
         self._clients: set[weakref.ref[Any]] = set()
         # How many more connections there are, counted in without saying which.
@@ -166,11 +172,12 @@ class Server(asyncio.AbstractServer):
         self._serving = True
         tls = self._tls or TlsSettings(None)
         timeouts = (tls.handshake_timeout, tls.shutdown_timeout)
+        serve: Any = self._loop._start_serving
+        if self._context is not None:
+            serve = partial(serve, context=self._context)
         for sock in self._sockets:
             sock.listen(self._backlog)
-            self._loop._start_serving(
-                self._protocol_factory, sock, tls.context, self, self._backlog, *timeouts
-            )
+            serve(self._protocol_factory, sock, tls.context, self, self._backlog, *timeouts)
 
     def _remove_file_when_closed(self, sock: socket.socket) -> None:
         """Remember the file of a Unix socket. An abstract name has none."""

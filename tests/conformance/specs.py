@@ -121,6 +121,10 @@ SPECS: dict[str, Spec] = {
         stock=("SelectorStartServerTests", "TestServer2", "UnixServerCleanupTests"),
         left_out={"ProactorStartServerTests": _PROACTOR},
     ),
+    "test_server_context": Spec(
+        stock=("AsyncioEventLoop(SSL)?Tests",),
+        left_out={"Asyncio(Proactor|Selector)EventLoop(SSL)?Tests": _PROACTOR},
+    ),
     "test_sock_lowlevel": Spec(
         made=recipes.on_loop("BaseSockTestsMixin"),
         left_out=_SELECTOR_LOOPS,
@@ -174,7 +178,7 @@ SPECS: dict[str, Spec] = {
         ),
         left_out={
             "Unix(Read|Write)PipeTransportTests": _STDLIB_TRANSPORT,
-            "(Abstract|Base|Fast|Safe)ChildWatcherTests|PolicyTests": _CHILD_WATCHER,
+            "(Abstract|Base|Fast|Safe|Pidfd)ChildWatcherTests|PolicyTests": _CHILD_WATCHER,
         },
     ),
     "test_waitfor": _EVERY_CLASS,

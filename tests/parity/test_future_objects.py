@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
+import sys
 import traceback
 import types
 import weakref
@@ -167,11 +168,16 @@ def test_a_future_without_init_says_so(kind: Kind) -> None:
         future.add_done_callback(print)
 
 
-def test_a_future_whose_init_is_called_again_is_as_new(loop: Loop, kind: Kind) -> None:
-    if kind.in_python:
+def test_a_future_whose_init_is_called_again_is_as_new_or_refuses(loop: Loop, kind: Kind) -> None:
+    if kind.in_python and sys.version_info < (3, 15):
         pytest.skip("pure Python keeps the old state")
     future = kind.Future(loop=loop)
     future.set_result(1)
+    if sys.version_info >= (3, 15):
+        with pytest.raises(RuntimeError, match="Future object is already initialized"):
+            future.__init__(loop=loop)
+        assert future.result() == 1
+        return
     future.__init__(loop=loop)
     assert not future.done()
     assert repr(future) == "<Future pending>"

@@ -189,9 +189,9 @@ async def test_a_server_starts_and_stops_to_serve_by_methods_that_can_be_replace
     for name in ("_start_serving", "_stop_serving"):
         original = getattr(loop, name)
 
-        def spy(*args: Any, name: str = name, original: Any = original) -> Any:
+        def spy(*args: Any, name: str = name, original: Any = original, **options: Any) -> Any:
             calls.append(name)
-            return original(*args)
+            return original(*args, **options)
 
         setattr(loop, name, spy)
     server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import errno
 import socket
+import sys
 from typing import Any
 
 import pytest
@@ -187,6 +189,34 @@ async def test_a_server_that_does_not_start_serving_does_so_later(loop: Loop) ->
     transport.close()
     server.close()
     await turns(3)
+
+
+async def test_connections_have_the_context_of_who_made_the_server_or_before_3_15_had_it_serve(
+    loop: Loop,
+) -> None:
+    variable = contextvars.ContextVar("variable", default="none")
+    seen: list[str] = []
+
+    class Looks(Recorder):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            seen.append(variable.get())
+            variable.set("the connection's")
+
+    variable.set("the maker's")
+    serving = Serving(Looks)
+    server = await loop.create_server(serving, "127.0.0.1", 0, start_serving=False)
+    variable.set("the starter's")
+    await server.start_serving()
+    variable.set("later")
+    for number in range(2):
+        transport, _ = await loop.create_connection(Recorder, "127.0.0.1", port_of(server))
+        transport.close()
+        await (await serving.made(number + 1))[number].lost
+    server.close()
+    await server.wait_closed()
+    first = "the maker's" if sys.version_info >= (3, 15) else "the starter's"
+    assert seen == [first] * 2
 
 
 async def test_serve_forever_serves_until_cancelled_and_then_closes(loop: Loop) -> None:

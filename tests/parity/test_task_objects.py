@@ -280,17 +280,36 @@ def test_a_task_without_init_is_safe(kind: Kind) -> None:
         assert made().get_context() is None
 
 
-def test_a_task_whose_init_is_called_again_gets_the_new_coroutine(
+def test_a_task_whose_init_is_called_again_gets_the_new_coroutine_or_refuses(
     loop: Loop, kind: Kind, reports: Reports
 ) -> None:
-    if kind.in_python:
+    if kind.in_python and sys.version_info < (3, 15):
         pytest.skip("pure Python keeps the old state")
     task = kind.Task(value(1), loop=loop, name="first")
     spin(loop)
+    if sys.version_info >= (3, 15):
+        coroutine = value(2)
+        with pytest.raises(RuntimeError, match="Task object is already initialized"):
+            task.__init__(coroutine, loop=loop)
+        coroutine.close()
+        assert task.result() == 1
+        return
     task.__init__(value(2), loop=loop, name="second")
     assert (task.done(), task.get_name()) == (False, "second")
     spin(loop)
     assert task.result() == 2
+
+
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="Python looks at it since 3.15")
+@pytest.mark.parametrize("context", ["a context", 5, {}])
+def test_what_is_no_context_is_refused(loop: Loop, kind: Kind, context: Any) -> None:
+    coroutine = value(1)
+    text = f"a contextvars.Context was expected, got {type(context).__name__}"
+    with pytest.raises(TypeError, match=text):
+        kind.Task(coroutine, loop=loop, context=context)
+    with pytest.raises(TypeError, match=text):
+        loop.create_task(coroutine, context=context)
+    coroutine.close()
 
 
 def _without_place(task: Any) -> str:

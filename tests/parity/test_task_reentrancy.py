@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import gc
+import sys
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ def test_a_comparison_may_meddle_with_the_future(
                 future.add_done_callback(id)
             case "remove" if len(meddled) == 1:
                 future.remove_done_callback(id)
-            case "init" if not kind.in_python:
+            case "init" if not kind.in_python and sys.version_info < (3, 15):
                 future.__init__(loop=loop)
             case "collect":
                 gc.collect()
@@ -108,6 +109,8 @@ def test_a_destructor_of_what_a_future_holds_may_start_it_anew(
 ) -> None:
     if kind.in_python:
         pytest.skip("pure Python has no state that could be torn")
+    if sys.version_info >= (3, 15):
+        pytest.skip("nothing starts anew since Python 3.15")
     seen: list[str] = []
 
     class Dying:

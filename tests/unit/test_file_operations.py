@@ -179,6 +179,7 @@ def test_a_loop_closed_with_operations_in_flight_ends_them(tmp_path: Path) -> No
             task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.usefixtures("backend")
 def test_a_forked_child_has_operations_of_its_own(run: Callable[..., Any], tmp_path: Path) -> None:
     async def main() -> None:

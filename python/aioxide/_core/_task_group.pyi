@@ -19,6 +19,7 @@ class TaskGroup:
     _loop: asyncio.AbstractEventLoop | None
     _parent_task: asyncio.Task[Any] | None
     _parent_cancel_requested: bool
+    _cancel_on_enter: bool
     _tasks: set[asyncio.Task[Any]]
     _errors: list[BaseException] | None
     _base_error: BaseException | None

@@ -32,6 +32,7 @@ _STATE = (
     "_errors",
     "_base_error",
     "_on_completed_fut",
+    "_cancel_on_enter",
 )
 
 
@@ -76,6 +77,14 @@ class TaskGroup:
             """
             raise NotImplementedError
 
+    def cancel(self) -> None:
+        """Cancel all tasks and the body; the group then ends without an exception of its own.
+
+        asyncio's groups have it since Python 3.15. Before the group is entered, the body is cancelled at its first
+        wait; once it is over, or has been cancelled, there is nothing to do.
+        """
+        raise NotImplementedError
+
     def _abort(self) -> None:
         """Cancel all tasks, and take no more."""
         raise NotImplementedError
@@ -102,11 +111,15 @@ class TaskGroup:
         et: type[BaseException] | None,
         exc: BaseException | None,
         tb: TracebackType | None,
-    ) -> None:
+    ) -> bool | None:
         """Wait for all tasks; an exception, of the body or of a task, cancels the others.
+
+        Returns:
+            True if `cancel` has ended the group, and since Python 3.15 always; else None.
 
         Raises:
             BaseExceptionGroup: of the exceptions of the tasks and the body.
+            GeneratorExit: since Python 3.15, if that has ended the body, and nothing else has failed.
 
         """
         raise NotImplementedError

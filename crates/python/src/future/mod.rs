@@ -199,6 +199,16 @@ impl Future {
         Ok(())
     }
 
+    /// Refuses a second `__init__`, as Python does since 3.15; before, it began the future anew.
+    pub(crate) fn check_is_fresh(slf: &Bound<'_, Self>) -> PyResult<()> {
+        if cfg!(not(Py_3_15)) || slf.get().with(slf.py(), |core| core.owner.is_none()) {
+            return Ok(());
+        }
+        let name = slf.get_type().name()?;
+        let text = format!("{name} object is already initialized");
+        Err(PyRuntimeError::new_err(text))
+    }
+
     /// Lends the state. `access` must not call Python, nor drop what Python can see.
     #[inline]
     pub(crate) fn with<R>(&self, py: Python<'_>, access: impl FnOnce(&mut Core) -> R) -> R {
@@ -359,12 +369,14 @@ impl Future {
 
     /// Makes a pending future of `loop`, or of the current event loop.
     #[pyo3(signature = (*, r#loop=None))]
-    fn __init__(&self, py: Python<'_>, r#loop: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    fn __init__(slf: &Bound<'_, Self>, r#loop: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        Self::check_is_fresh(slf)?;
+        let py = slf.py();
         let owner = match r#loop {
             Some(event_loop) => Owner::new(event_loop)?,
             None => Owner::current(py)?,
         };
-        self.initialise(py, owner)
+        slf.get().initialise(py, owner)
     }
 
     /// The result; raises the exception if there is one, `CancelledError` if the future was cancelled,

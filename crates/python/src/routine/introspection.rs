@@ -47,6 +47,18 @@ impl Coroutine {
         self.phase(py) == Phase::Suspended
     }
 
+    /// The state as `inspect.getcoroutinestate` tells it.
+    #[cfg(Py_3_15)]
+    #[getter]
+    fn cr_state(&self, py: Python<'_>) -> &'static str {
+        match self.phase(py) {
+            Phase::New | Phase::NewPause => "CORO_CREATED",
+            Phase::Running => "CORO_RUNNING",
+            Phase::Suspended | Phase::SuspendedPause => "CORO_SUSPENDED",
+            Phase::Ended | Phase::EndedPause => "CORO_CLOSED",
+        }
+    }
+
     /// Where the coroutine was made: not known.
     #[getter]
     fn cr_origin(&self) -> Option<Py<PyAny>> {

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -170,6 +171,14 @@ impl Task {
     }
 
     fn inner_of(py: Python<'_>, parts: &Parts<'_, '_>, owner: &Owner) -> PyResult<Inner> {
+        if cfg!(Py_3_15)
+            && let Some(context) = parts.context
+            && !context.is_instance_of::<PyContext>()
+        {
+            let class = context.get_type().name()?;
+            let text = format!("a contextvars.Context was expected, got {class}");
+            return Err(PyTypeError::new_err(text));
+        }
         let context = match (parts.context, owner) {
             (Some(context), _) => Captured::Own(context::presumed(context).clone().unbind()),
             (None, Owner::Native(event_loop)) => event_loop.get().contexts.capture(py)?,
@@ -271,6 +280,7 @@ impl Task {
         eager_start: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let py = slf.py();
+        Future::check_is_fresh(slf.as_super())?;
         let owner = match r#loop {
             Some(event_loop) => Owner::new(event_loop)?,
             None => Owner::current(py)?,

@@ -1,18 +1,19 @@
 //! The coroutine functions of `TaskGroup`, and `create_task`.
 
-use pyo3::exceptions::PyBaseExceptionGroup;
+use pyo3::exceptions::{PyBaseExceptionGroup, PyGeneratorExit};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyType};
 
+use super::cancelling::cancel_group;
 use super::{TaskGroup, overriding};
 use crate::any_task;
 use crate::future::cancelled_error_class;
-use crate::joint::create_task as create_plain_task;
+use crate::joint::{AnyFuture, create_task as create_plain_task};
 use crate::raw::fastcall::{Arguments, is_name};
 use crate::raw::raising;
-use crate::routine::{Coroutine, Function, Input, Progress, Routine};
+use crate::routine::{Coroutine, Function, Input, Progress, Routine, boolean};
 use crate::running::{RunningLoop, running_loop};
 use crate::task::current_task;
 
@@ -64,6 +65,16 @@ fn create_task<'py>(
         }
     };
     TaskGroup::adopt(group, &task)?;
+    // A task that begins at once may have cancelled the group that it was not in yet.
+    let is_late = group
+        .get()
+        .with(py, |state| state.has_new_rules() && state.is_aborting);
+    if is_late {
+        let task = AnyFuture::new(task.clone());
+        if !task.is_done()? {
+            task.cancel(None)?;
+        }
+    }
     Ok(Some(task.unbind()))
 }
 
@@ -108,14 +119,16 @@ impl Routine for Enter {
             return Err(TaskGroup::fail(group, "cannot determine the parent task"));
         };
         let (event_loop, parent) = (event_loop.unbind(), parent.unbind());
-        let previous = group.get().with(py, |state| {
+        let (is_cancelled, previous) = group.get().with(py, |state| {
             state.is_entered = true;
-            (
-                state.event_loop.replace(event_loop),
-                state.parent.replace(parent),
-            )
+            let event_loop = state.event_loop.replace(event_loop);
+            let parent = state.parent.replace(parent);
+            (state.is_cancelled_on_entry, (event_loop, parent))
         });
         drop(previous);
+        if is_cancelled {
+            cancel_group(group)?;
+        }
         Ok(Progress::Return(group.clone().into_any()))
     }
 
@@ -151,6 +164,8 @@ fn exit<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<Option
         group: group.cast::<TaskGroup>()?.to_owned().unbind(),
         exception,
         cancellation: None,
+        late_cancellation: None,
+        has_given_way: false,
     };
     Coroutine::start(py, &EXIT, exit)
 }
@@ -162,6 +177,10 @@ struct Exit {
     exception: Option<Py<PyAny>>,
     /// The cancellation that is raised in the end, unless something more important is.
     cancellation: Option<Py<PyAny>>,
+    /// The last one that has come while the tasks ended.
+    late_cancellation: Option<Py<PyAny>>,
+    /// It has waited for the group's own cancellation to come.
+    has_given_way: bool,
 }
 
 impl Exit {
@@ -199,6 +218,10 @@ impl Exit {
             )
         });
         let Some(event_loop) = event_loop.filter(|_event_loop| has_tasks) else {
+            if self.is_cancellation_due(py)? {
+                self.has_given_way = true;
+                return Ok(Progress::GiveWay);
+            }
             return self.end(py);
         };
         let completed = RunningLoop::of(event_loop.into_bound(py))?.create_future()?;
@@ -222,11 +245,13 @@ impl Exit {
             return self.end(py);
         }
         if let Err(error) = waited {
+            let error = error.into_value(py).into_any();
             let is_aborting = group.get().with(py, |state| state.is_aborting);
             if !is_aborting {
-                self.cancellation = Some(error.into_value(py).into_any());
+                self.cancellation = Some(error.clone_ref(py));
                 overriding::abort(group)?;
             }
+            self.late_cancellation = Some(error);
         }
         drop(group.get().with(py, |state| state.completed.take()));
         self.wait_or_end(py)
@@ -234,8 +259,12 @@ impl Exit {
 
     fn end<'py>(&mut self, py: Python<'py>) -> PyResult<Progress<'py>> {
         let group = self.group.bind(py);
-        let (base_error, has_cancelled_parent) = group.get().with(py, |state| {
-            (state.base_error.take(), state.has_cancelled_parent)
+        let (base_error, has_cancelled_parent, has_new_rules) = group.get().with(py, |state| {
+            (
+                state.base_error.take(),
+                state.has_cancelled_parent,
+                state.has_new_rules(),
+            )
         });
         if let Some(base_error) = base_error {
             return Err(raising::raised(base_error.bind(py)));
@@ -244,9 +273,12 @@ impl Exit {
         // What the group has done to its parent it takes back; somebody else's request stays.
         if let Some(parent) = &parent
             && has_cancelled_parent
-            && any_task::uncancel(parent)? == 0
         {
-            self.cancellation = None;
+            if any_task::uncancel(parent)? == 0 {
+                self.cancellation = None;
+            } else if has_new_rules && self.cancellation.is_none() {
+                self.cancellation = self.late_cancellation.take();
+            }
         }
         let errors = group.get().with(py, |state| state.errors.take());
         let errors = match errors {
@@ -258,13 +290,25 @@ impl Exit {
         {
             return Err(raising::raised(cancellation.bind(py)));
         }
+        let mut only_exit = None;
         if let Some(exception) = self.exception.take()
             && !exception.bind(py).is_instance(cancelled_error_class(py)?)?
         {
-            errors.append(exception)?;
+            let exception = exception.into_bound(py);
+            errors.append(&exception)?;
+            let is_exit = exception.is_instance_of::<PyGeneratorExit>();
+            if cfg!(Py_3_15) && is_exit && errors.len() == 1 {
+                only_exit = Some(exception);
+            }
         }
         if errors.is_empty() {
-            return Ok(Progress::Return(py.None().into_bound(py)));
+            // With a cancellation of its own, which ends here.
+            let returned = if has_new_rules {
+                boolean(py, true)
+            } else {
+                py.None().into_bound(py)
+            };
+            return Ok(Progress::Return(returned));
         }
         if let Some(parent) = parent
             && any_task::cancelling(&parent)? > 0
@@ -273,7 +317,26 @@ impl Exit {
             any_task::uncancel(&parent)?;
             any_task::cancel(&parent)?;
         }
-        Err(unhandled(&errors)?)
+        // An asynchronous generator with a group in it is closed without a word then.
+        match only_exit {
+            Some(exit) => Err(raising::raised(&exit)),
+            None => Err(unhandled(&errors)?),
+        }
+    }
+
+    /// Whether the group's cancellation of its parent has not come yet. Before 3.13 `uncancel` leaves it in store.
+    fn is_cancellation_due(&self, py: Python<'_>) -> PyResult<bool> {
+        if cfg!(Py_3_13) || self.has_given_way || self.late_cancellation.is_some() {
+            return Ok(false);
+        }
+        if let Some(exception) = &self.exception
+            && exception.bind(py).is_instance(cancelled_error_class(py)?)?
+        {
+            return Ok(false);
+        }
+        Ok(self.group.bind(py).get().with(py, |state| {
+            state.was_cancelled && state.has_cancelled_parent
+        }))
     }
 
     /// Exceptions are heavy, and often hold what holds them.
@@ -290,6 +353,7 @@ impl Exit {
         drop(dropped);
         self.exception = None;
         self.cancellation = None;
+        self.late_cancellation = None;
     }
 }
 
@@ -310,7 +374,7 @@ impl Routine for Exit {
         } else {
             self.go_on(py, input)
         };
-        if !matches!(progress, Ok(Progress::Await(_))) {
+        if !matches!(progress, Ok(Progress::Await(_) | Progress::GiveWay)) {
             self.let_go(py);
         }
         progress
@@ -319,6 +383,7 @@ impl Routine for Exit {
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.group)?;
         visit.call(&self.exception)?;
-        visit.call(&self.cancellation)
+        visit.call(&self.cancellation)?;
+        visit.call(&self.late_cancellation)
     }
 }

@@ -6,6 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySet, PyTuple};
 
+mod cancelling;
 mod methods;
 mod overriding;
 mod private;
@@ -21,6 +22,7 @@ pub(crate) static FUNCTIONS: &[&Function] = &[
     &methods::CREATE_TASK,
     &methods::ENTER,
     &methods::EXIT,
+    &cancelling::CANCEL,
     &overriding::ABORT,
     &overriding::IS_BASE_ERROR,
     &overriding::ON_TASK_DONE,
@@ -31,6 +33,10 @@ struct State {
     is_entered: bool,
     is_exiting: bool,
     is_aborting: bool,
+    /// `cancel` came before the group was entered.
+    is_cancelled_on_entry: bool,
+    /// The group is aborting because of `cancel`.
+    was_cancelled: bool,
     event_loop: Option<Py<PyAny>>,
     parent: Option<Py<PyAny>>,
     /// The group has cancelled its parent, and has to take that back.
@@ -54,6 +60,11 @@ struct State {
 }
 
 impl State {
+    /// Whether the group keeps to the rules of Python 3.15: everywhere if it uses what is new there.
+    fn has_new_rules(&self) -> bool {
+        cfg!(Py_3_15) || self.was_cancelled
+    }
+
     /// How many tasks have not ended.
     fn count(&self, py: Python<'_>) -> usize {
         match &self.tasks_shown {

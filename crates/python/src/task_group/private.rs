@@ -155,6 +155,16 @@ impl TaskGroup {
         self.with(py, |state| state.is_aborting = is_aborting);
     }
 
+    #[getter(_cancel_on_enter)]
+    fn private_cancel_on_enter(&self, py: Python<'_>) -> bool {
+        self.with(py, |state| state.is_cancelled_on_entry)
+    }
+
+    #[setter(_cancel_on_enter)]
+    fn set_private_cancel_on_enter(&self, py: Python<'_>, is_cancelled: bool) {
+        self.with(py, |state| state.is_cancelled_on_entry = is_cancelled);
+    }
+
     #[getter(_parent_cancel_requested)]
     fn private_parent_cancel_requested(&self, py: Python<'_>) -> bool {
         self.with(py, |state| state.has_cancelled_parent)

@@ -12,6 +12,8 @@ pub(crate) struct Access {
     pub(crate) appends: bool,
     /// The file has been made by opening it.
     creates: bool,
+    /// The file has been emptied by opening it.
+    truncates: bool,
 }
 
 impl Access {
@@ -27,6 +29,7 @@ impl Access {
             writable: !has('r') || updates,
             appends: has('a'),
             creates: has('x'),
+            truncates: has('w'),
         };
         if mode.contains(['r', 'w', 'a', 'x']) {
             Ok(access)
@@ -44,6 +47,8 @@ impl Access {
             (true, _, false, _) => "xb",
             (_, true, true, _) => "ab+",
             (_, true, false, _) => "ab",
+            // Before 3.15 it did not tell that the file was emptied.
+            (_, _, true, true) if cfg!(Py_3_15) && self.truncates => "wb+",
             (_, _, true, true) => "rb+",
             (_, _, true, false) => "rb",
             _ => "wb",

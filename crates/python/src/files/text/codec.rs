@@ -85,7 +85,7 @@ static KNOWN: Guarded<Vec<Arc<Codec>>> = Guarded::new(Vec::new());
 const KNOWN_MAX: usize = 16;
 
 impl Codec {
-    /// Looks an encoding up; None is the locale's, and strict errors.
+    /// Looks an encoding up; None is the default one, and strict errors.
     ///
     /// # Errors
     /// `LookupError` for one that is unknown, or no encoding of text.
@@ -97,7 +97,8 @@ impl Codec {
     ) -> PyResult<Arc<Self>> {
         let encoding = match encoding {
             Some(encoding) if encoding != "locale" => encoding.clone(),
-            _ => locale_encoding(py)?,
+            Some(_locale) => locale_encoding(py)?,
+            None => default_encoding(py)?,
         };
         let errors = errors
             .cloned()
@@ -217,12 +218,16 @@ fn look_up<'py>(encoding: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> 
     )))
 }
 
-/// The encoding of the locale, or UTF-8 in Python's UTF-8 mode.
-fn locale_encoding(py: Python<'_>) -> PyResult<Bound<'_, PyString>> {
+/// The encoding of the locale, or UTF-8 in Python's UTF-8 mode, which is usual since 3.15.
+fn default_encoding(py: Python<'_>) -> PyResult<Bound<'_, PyString>> {
     let flags = py.import(intern!(py, "sys"))?.getattr("flags")?;
     if flags.getattr("utf8_mode")?.is_truthy()? {
         return Ok(intern!(py, "utf-8").clone());
     }
+    locale_encoding(py)
+}
+
+fn locale_encoding(py: Python<'_>) -> PyResult<Bound<'_, PyString>> {
     let encoding = py.import("locale")?.call_method0("getencoding")?;
     Ok(encoding.cast_into::<PyString>()?)
 }
