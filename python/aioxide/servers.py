@@ -11,7 +11,6 @@ import os
 import socket
 import stat
 import sys
-import weakref
 from asyncio.log import logger
 from collections.abc import Iterable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from aioxide import _core
 from aioxide.connections import refuse_timeouts_without_tls
 from aioxide.listeners import Listeners
 from aioxide.names import ensure_resolved
@@ -41,7 +41,7 @@ _CLEANUP_SOCKET = sys.version_info >= (3, 13)
 _CONTEXT_IS_THE_MAKERS = sys.version_info >= (3, 15)
 
 
-class Server(asyncio.AbstractServer):
+class Server(_core.Clients, asyncio.AbstractServer):
     """A server that the loop accepts connections for. Made by `create_server` and `create_unix_server`."""
 
     def __init__(
@@ -60,10 +60,6 @@ class Server(asyncio.AbstractServer):
         self._backlog = backlog
         # What connections have copies of.
         self._context = copy_context() if _CONTEXT_IS_THE_MAKERS else None
-        # The transports of the accepted connections. Weak, so that a forgotten one can still be noticed and collected.
-        self._clients: set[weakref.ref[Any]] = set()
-        # How many more connections there are, counted in without saying which.
-        self._unnamed_clients = 0
         # Who waits in `wait_closed`; None once there is nothing more to wait for.
         self._waiters: list[asyncio.Future[None]] | None = []
         self._serving = False
@@ -146,9 +142,6 @@ class Server(asyncio.AbstractServer):
         for transport in self._living_clients():
             transport.abort()
 
-    def _living_clients(self) -> list[Any]:
-        return [transport for ref in self._clients if (transport := ref()) is not None]
-
     async def wait_closed(self) -> None:
         """Wait until the server is closed and its last connection is gone."""
         if self._waiters is None:
@@ -187,28 +180,13 @@ class Server(asyncio.AbstractServer):
         with suppress(FileNotFoundError):
             self._files.append((path, os.stat(path).st_ino))
 
-    def _attach(self, transport: asyncio.BaseTransport | None = None) -> None:
-        """Count a connection in. Called by its transport; those of asyncio name themselves from Python 3.13 on."""
-        if transport is None:
-            self._unnamed_clients += 1
-        else:
-            self._clients.add(weakref.ref(transport))
-
-    def _detach(self, transport: asyncio.BaseTransport | None = None) -> None:
-        """Count a connection out. Called by its transport."""
-        if transport is None:
-            self._unnamed_clients -= 1
-        else:
-            try:
-                self._clients.remove(weakref.ref(transport))
-            except KeyError:
-                # The collector has found it, and taken away its weak references before it was told.
-                self._clients = {weakref.ref(client) for client in self._living_clients()}
+    def _note_last_gone(self) -> None:
+        """Called when there is no connection any more."""
         if self._sockets is None:
             self._wake_if_over()
 
     def _wake_if_over(self) -> None:
-        if self._waiters is None or self._clients or self._unnamed_clients:
+        if self._waiters is None or self._has_clients:
             return
         waiters, self._waiters = self._waiters, None
         for waiter in waiters:

@@ -41,7 +41,7 @@ class StreamTransport(OwningTransport, asyncio.Transport):
 
     write: Any = _core.NativeMethod("_native")
     writelines: Any = _core.NativeMethod("_native")
-    close: Any = _core.NativeMethod("_native")
+    close: Any = _core.NativeMethod("_native", is_kept=False)
     is_closing: Any = _core.NativeMethod("_native")
     pause_reading: Any = _core.NativeMethod("_native")
     resume_reading: Any = _core.NativeMethod("_native")

@@ -60,6 +60,7 @@ TESTED_AS = {
     "task_group": "waits",
     "timeouts": "waits",
     "loop_bound": "locks",
+    "numbers": "clients",
     "waiting": "locks",
 }
 NOTHING_TO_TEST = frozenset({"lib", "raw"})

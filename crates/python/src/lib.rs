@@ -9,6 +9,7 @@ mod accepting;
 mod addresses;
 mod alarm;
 mod any_task;
+mod clients;
 mod clock;
 mod contexts;
 mod count;
@@ -22,6 +23,7 @@ mod joint;
 mod locks;
 mod loop_bound;
 mod names;
+mod numbers;
 mod programs;
 mod queues;
 mod raw;
@@ -50,6 +52,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "module aioxide._core does not support loading in subinterpreters",
         ));
     }
+    module.add_class::<clients::Clients>()?;
     module.add_class::<clock::VirtualClock>()?;
     module.add_class::<event_loop::EventLoop>()?;
     module.add_class::<future::Future>()?;

@@ -21,13 +21,14 @@ from ._task_group import TaskGroup
 from ._threads import ContextCall, JobQueue, Submission, Worker, Wrapper
 from ._timeouts import Timeout
 from ._tls import Tls
-from ._transports import DatagramEndpoint, NativeMethod, Stream
+from ._transports import Clients, DatagramEndpoint, NativeMethod, Stream
 
 __all__ = [
     "Barrier",
     "BinaryFile",
     "BoundedSemaphore",
     "Chunks",
+    "Clients",
     "Condition",
     "ContextCall",
     "DatagramEndpoint",

@@ -3,7 +3,6 @@
 //! `aioxide.EventLoop` is a Python class over this one: what runs per callback, per task step, per packet or
 //! per connection is here, what runs once per loop is there.
 
-use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +30,7 @@ use crate::files::Service;
 use crate::future::{Callback, Future};
 use crate::handle::{Call, Handle, Queued};
 use crate::joint::Due;
+use crate::numbers::NumberMap;
 use crate::raw::guarded::Guarded;
 use crate::sock::{Owners, Wait};
 use crate::task::{Said, Task};
@@ -180,7 +180,7 @@ pub(crate) struct State {
     /// Which socket object the kernel watches under each descriptor, for `sock_*` operations.
     pub(crate) owners: Owners,
     /// Which transport each descriptor belongs to, by the address of its native half.
-    pub(crate) stream_fds: HashMap<RawFd, usize>,
+    pub(crate) stream_fds: NumberMap<RawFd, usize>,
     /// The thread that runs the loop, while it runs.
     thread: Option<ThreadId>,
 }
@@ -397,7 +397,7 @@ impl EventLoop {
             sources: Sources::new(Arc::clone(&reactor)),
             unflushed: Vec::new(),
             owners: Owners::new(),
-            stream_fds: HashMap::new(),
+            stream_fds: NumberMap::default(),
             thread: None,
         };
         Ok(Self {

@@ -12,9 +12,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PySet};
 
 use super::any_future::{AnyFuture, Settled, current_loop, is_coroutine};
-use super::{ByAddress, Joint, ensure_future, is_future};
+use super::{Joint, ensure_future, is_future};
 use crate::alarm::{Alarm, Purpose, Timer};
 use crate::future::{Future, Outcome, exact_future};
+use crate::numbers::ByAddress;
 use crate::raw::fastcall::Arguments;
 use crate::raw::guarded::Guarded;
 use crate::raw::raising;

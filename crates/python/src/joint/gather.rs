@@ -7,12 +7,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use super::any_future::{self, AnyFuture, Settled, current_loop};
-use super::identity::ByAddress;
 use super::{Joint, ensure_future};
 use crate::event_loop::EventLoop;
 use crate::future::{
     Future, Outcome, Owner, cancelled_error_class, future_discard_from_awaited_by,
 };
+use crate::numbers::ByAddress;
 use crate::raw::fastcall::{Arguments, is_name};
 use crate::raw::guarded::Guarded;
 use crate::raw::{coroutine, iteration, lifecycle};

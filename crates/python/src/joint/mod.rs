@@ -12,13 +12,11 @@ use pyo3::prelude::*;
 mod any_future;
 mod as_completed;
 mod gather;
-mod identity;
 mod wait;
 
 pub(crate) use any_future::{AnyFuture, Settled, create_task, ensure_future, is_future};
 pub(crate) use as_completed::AsCompleted;
 pub(crate) use gather::{GatheringFuture, prepare};
-pub(crate) use identity::ByAddress;
 pub(crate) use wait::WaitGroup;
 
 use crate::event_loop::{EventLoop, Work};

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::PyMemoryError;
+use pyo3::exceptions::{PyBufferError, PyMemoryError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -75,6 +75,48 @@ pub(crate) fn readable<'a>(_py: Python<'a>, buffer: &'a PyUntypedBuffer) -> Opti
     // write to it meanwhile, which Python's own socket calls allow as well; the bytes are only
     // handed to the kernel or copied.
     Some(unsafe { std::slice::from_raw_parts(start, length) })
+}
+
+/// A view of somebody's memory, in the place that it was made in, until it is dropped.
+struct View<'a>(&'a mut ffi::Py_buffer);
+
+impl Drop for View<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the view is whole, and was not released before; an attached thread has made it, and drops it.
+        unsafe { ffi::PyBuffer_Release(self.0) };
+    }
+}
+
+/// Has `fill` write to the memory of an object. None if that is read-only or not contiguous; fails if there is no such
+/// memory at all.
+///
+/// Worth the raw calls: PyO3 asks for shape and strides, and the allocator for a place to put them, for each read.
+pub(crate) fn fill_object<R>(
+    object: &Bound<'_, PyAny>,
+    fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> R,
+) -> PyResult<Option<R>> {
+    let py = object.py();
+    let mut place = MaybeUninit::<ffi::Py_buffer>::uninit();
+    let (owner, view) = (object.as_ptr(), place.as_mut_ptr());
+    // SAFETY: the object is alive, and the place is one for a view.
+    if unsafe { ffi::PyObject_GetBuffer(owner, view, ffi::PyBUF_WRITABLE) } != 0 {
+        let error = PyErr::fetch(py);
+        return if error.is_instance_of::<PyBufferError>(py) {
+            Ok(None)
+        } else {
+            Err(error)
+        };
+    }
+    // SAFETY: the call has succeeded, and so filled the place.
+    let view = View(unsafe { place.assume_init_mut() });
+    let length = usize::try_from(view.0.len).unwrap_or(0);
+    if length == 0 {
+        return Ok(Some(fill(&mut [])));
+    }
+    // SAFETY: the exporter keeps the memory in place while the view is held, has said that it is contiguous and
+    // writable, and the kernel writes to it as it does for `socket.recv_into`.
+    let memory = unsafe { std::slice::from_raw_parts_mut(view.0.buf.cast(), length) };
+    Ok(Some(fill(memory)))
 }
 
 /// Lends the contiguous memory of `buffer` for writing, or nothing if it is read-only.

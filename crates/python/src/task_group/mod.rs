@@ -13,7 +13,8 @@ mod private;
 
 use crate::any_task;
 use crate::future::future_discard_from_awaited_by;
-use crate::joint::{AnyFuture, ByAddress, Joint, Settled};
+use crate::joint::{AnyFuture, Joint, Settled};
+use crate::numbers::ByAddress;
 use crate::raw::guarded::Guarded;
 use crate::routine::Function;
 

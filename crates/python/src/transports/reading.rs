@@ -217,17 +217,15 @@ impl Stream {
         // What the protocol was asked last, as asyncio words its failure.
         let mut step = "Fatal error: protocol.get_buffer() call failed.";
         let filled = context::run_in(py, &self.context, || {
-            let view = lend_buffer(protocol, -1)?;
-            let received = match bytes::writable(py, &view) {
-                Some(memory) => self
-                    .channel
-                    .receive(self.owned.fd, memory)
-                    .map_err(|errno| os_error(py, errno)),
+            let buffer = ask_for_buffer(protocol, -1)?;
+            let receive = |memory: &mut [_]| self.channel.receive(self.owned.fd, memory);
+            let received = match bytes::fill_object(&buffer, receive)? {
+                Some(received) => received.map_err(|errno| os_error(py, errno)),
                 None => Err(PyTypeError::new_err(
                     "get_buffer() must return a writable, contiguous buffer",
                 )),
             };
-            view.release(py);
+            drop(buffer);
             match received {
                 Ok(Attempt::Done(0)) => Ok(Received::EndOfStream),
                 Ok(Attempt::Done(count)) => {
@@ -286,11 +284,11 @@ impl Stream {
     }
 }
 
-/// The memory that a buffered protocol wants to be filled next.
-pub(super) fn lend_buffer(
-    protocol: &Bound<'_, PyAny>,
+/// What a buffered protocol wants to be filled next.
+fn ask_for_buffer<'py>(
+    protocol: &Bound<'py, PyAny>,
     size_hint: isize,
-) -> PyResult<PyUntypedBuffer> {
+) -> PyResult<Bound<'py, PyAny>> {
     let py = protocol.py();
     let buffer = protocol.call_method1(intern!(py, "get_buffer"), (size_hint,))?;
     if buffer.len()? == 0 {
@@ -298,5 +296,13 @@ pub(super) fn lend_buffer(
             "get_buffer() returned an empty buffer",
         ));
     }
-    PyUntypedBuffer::get(&buffer)
+    Ok(buffer)
+}
+
+/// The memory that a buffered protocol wants to be filled next.
+pub(super) fn lend_buffer(
+    protocol: &Bound<'_, PyAny>,
+    size_hint: isize,
+) -> PyResult<PyUntypedBuffer> {
+    PyUntypedBuffer::get(&ask_for_buffer(protocol, size_hint)?)
 }
