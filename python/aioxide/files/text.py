@@ -221,6 +221,8 @@ class TextFile:
     async def close(self) -> None:
         """Write what is held back, and close the file, also if that fails. To close twice does nothing.
 
+        One that is cancelled while it writes may leave the file open: to close it again does the rest.
+
         Raises:
             OSError: something could not be written, and is lost.
 
