@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import sys
 import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+# The mode of a file that was emptied and is read, too; before 3.15 it did not tell that it was emptied.
+UPDATES_EMPTIED = "wb+" if sys.version_info >= (3, 15) else "rb+"
 
 CONTENT = b"one\ntwo\r\nthree \xc3\xa9\n\nlast"
 
@@ -266,7 +270,7 @@ async def test_much_can_be_known_of_a_text_without_waiting(
 
 @pytest.mark.parametrize(
     ("mode", "buffering", "shown"),
-    [("rb", -1, "rb"), ("wb", -1, "wb"), ("rb+", -1, "rb+"), ("wb+", 0, "rb+"), ("ab", 0, "ab")],
+    [("rb", -1, "rb"), ("wb", -1, "wb"), ("rb+", -1, "rb+"), ("wb+", 0, UPDATES_EMPTIED), ("ab", 0, "ab")],
 )
 async def test_much_can_be_known_of_bytes_without_waiting(
     loop: AbstractEventLoop,
