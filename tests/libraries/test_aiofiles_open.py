@@ -270,7 +270,13 @@ async def test_much_can_be_known_of_a_text_without_waiting(
 
 @pytest.mark.parametrize(
     ("mode", "buffering", "shown"),
-    [("rb", -1, "rb"), ("wb", -1, "wb"), ("rb+", -1, "rb+"), ("wb+", 0, UPDATES_EMPTIED), ("ab", 0, "ab")],
+    [
+        ("rb", -1, "rb"),
+        ("wb", -1, "wb"),
+        ("rb+", -1, "rb+"),
+        ("wb+", 0, UPDATES_EMPTIED),
+        ("ab", 0, "ab"),
+    ],
 )
 async def test_much_can_be_known_of_bytes_without_waiting(
     loop: AbstractEventLoop,
