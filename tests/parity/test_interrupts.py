@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
+
+
+def _wait_until_it_sleeps(process: subprocess.Popen[str]) -> None:
+    """Wait until the program, which has said that it is ready, waits for what is to come."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        # The state comes after the name, which is in brackets.
+        if Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] in "SZ":
+            return
+        time.sleep(0)
+    pytest.fail("the program does not come to wait")
 
 
 def _interrupt_when_ready(process: subprocess.Popen[str], times: int = 1) -> tuple[str, str]:
@@ -18,6 +31,9 @@ def _interrupt_when_ready(process: subprocess.Popen[str], times: int = 1) -> tup
             process.kill()
             _, err = process.communicate()
             pytest.fail(f"the program ended before it was ready\n{err}")
+        if times > 1:
+            # A second one in the middle of asyncio's own Python may cost it a callback.
+            _wait_until_it_sleeps(process)
         process.send_signal(signal.SIGINT)
     try:
         return process.communicate(timeout=20)
