@@ -169,13 +169,11 @@ async def _beyond(
         for watch, work in zip(watches[-1], (operations, plain), strict=True):
             with watch:
                 await work()
-    for figure in ("cpu_ns", "wall_ns"):
-        beyond = statistics.median(
-            getattr(theirs, figure) - getattr(own, figure) for theirs, own in watches
-        )
-        if beyond <= 0:
-            raise MissingError("takes no longer than plain calls")
-        setattr(clock, figure, getattr(clock, figure) + int(beyond * rounds))
+    # By the clock only: a thread of the kernel that polls for a library does so beside the plain calls, too.
+    beyond = statistics.median(theirs.wall_ns - own.wall_ns for theirs, own in watches)
+    if beyond <= 0:
+        raise MissingError("takes no longer than plain calls")
+    clock.wall_ns += int(beyond * rounds)
 
 
 async def ticks_beside_small_files(programs: object, folder: Path) -> dict[str, float]:

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 /// next turn, and the task for the one after that.
 const PATIENCE: Duration = Duration::from_micros(60);
 
-/// What it may spend more for each that gave way in the turn before: to give way and come back costs half as much, which
+/// What it may spend more for each that gave way in the turn before: to give way and come back costs as much, which
 /// would else be most of what is done once very many want to be answered.
-const PATIENCE_FOR_EACH: Duration = Duration::from_micros(1);
+const PATIENCE_FOR_EACH: Duration = Duration::from_nanos(500);
 
 /// What may be done before the clock is asked, in units of about a microsecond. Between two of them there may be
 /// ten times as much of Python: the lines of a chunk, for one.
