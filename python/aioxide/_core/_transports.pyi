@@ -6,6 +6,7 @@ from contextvars import Context
 from typing import Any, Self, final
 
 from _typeshed import ReadableBuffer
+from typing_extensions import disjoint_base
 
 from ._event_loop import EventLoop
 
@@ -17,6 +18,7 @@ class NativeMethod:
     def __set_name__(self, _owner: type, name: str) -> None: ...
     def __get__(self, transport: Any, owner: type | None = None, /) -> Any: ...
 
+@disjoint_base
 class Clients:
     """The connections of a server. Tells `_note_last_gone` of the server when there are none any more."""
 
